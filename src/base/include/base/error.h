@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Filling a theater_error. Every function of the family returns the status it wrote, so that a
+ * failing path is one line: `return theater__fail(err, THEATER_ERR_INVALID, "…");`.
+ */
+#ifndef BASE_ERROR_H
+#define BASE_ERROR_H
+
+#include <theater/error.h>
+
+/* Writes status and message (cut to fit, control characters of user data replaced by '?'). */
+theater_status theater__fail(theater_error *err, theater_status status, const char *format, ...)
+    THEATER_PRINTF(3, 4);
+
+/* The same with an errno: "message: strerror". */
+theater_status theater__fail_errno(theater_error *err, theater_status status, int os_errno,
+                                   const char *format, ...) THEATER_PRINTF(4, 5);
+
+/* Puts "context: " in front of the message that err holds; returns err's status. */
+theater_status theater__fail_in(theater_error *err, const char *format, ...)
+    THEATER_PRINTF(2, 3);
+
+/* Out of memory: one fixed text, no formatting. */
+theater_status theater__fail_nomem(theater_error *err);
+
+#endif
