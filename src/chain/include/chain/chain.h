@@ -5,7 +5,8 @@
  *   event   varint seq · u8 class · u8 kind · varint wall ms · u8 flags · payload (to the end);
  *           flags bit 0: the payload is 32 bytes, SHA-256(salt || payload), and the payload is beside
  *   frame   varint event size · event · first 8 bytes of the event's hash · varint beside size ·
- *           beside (16 bytes of salt, then the payload; empty if inline or redacted)
+ *           beside (16 bytes of salt, then the payload; empty if inline; if the payload was erased,
+ *           the 8 bytes of hash with every bit inverted, a mark that no single damaged byte makes)
  *   chain   frames one after the other; a file has a header in front
  *
  * The 8 bytes of hash in each frame are what lets verification name the damaged event, and not only
@@ -32,7 +33,7 @@ theater_hash theater__event_hash(const theater_hash *parent, const uint8_t *even
 /* ---- writing --------------------------------------------------------------------------------- */
 
 typedef struct theater__chain_writer {
-    theater_hash head;      /* of the last event appended; zeros before genesis */
+    theater_hash head; /* of the last event appended; zeros before genesis */
     uint64_t next_seq;
     theater__buffer frames; /* what was appended since theater__chain_writer_take() */
     uint32_t frames_count;
@@ -44,8 +45,9 @@ typedef struct theater__event_draft {
     theater_event_kind kind;
     theater_wall wall;
     theater_bytes payload;
-    bool is_private;     /* external whatever its size */
-    const uint8_t *salt; /* THEATER__SALT_SIZE fresh random bytes; needed if the payload is external */
+    bool is_private; /* external whatever its size */
+    const uint8_t
+        *salt; /* THEATER__SALT_SIZE fresh random bytes; needed if the payload is external */
 } theater__event_draft;
 
 void theater__chain_writer_init(theater__chain_writer *writer, const theater_hash *head,
@@ -53,6 +55,12 @@ void theater__chain_writer_init(theater__chain_writer *writer, const theater_has
 void theater__chain_writer_deinit(theater__chain_writer *writer);
 /* True if the draft will need a salt. */
 bool theater__event_is_external(const theater__event_draft *draft);
+/*
+ * Moves what was appended since the last take into frames, whose old content is dropped and whose
+ * memory the writer goes on with: a writer and a store that swap two buffers never allocate. frames
+ * is a zeroed buffer or one from an earlier take. Head and next_seq stay.
+ */
+void theater__chain_writer_take(theater__chain_writer *writer, theater__buffer *frames);
 /* Appends; LIMIT past THEATER__PAYLOAD_BYTES_MAX, NOMEM; the writer is unchanged on failure. */
 theater_status theater__chain_append(theater__chain_writer *writer,
                                      const theater__event_draft *draft, theater_error *err);
@@ -76,6 +84,14 @@ void theater__chain_reader_init(theater__chain_reader *reader, const uint8_t *fr
  */
 theater_status theater__chain_read(theater__chain_reader *reader, theater_event *out_event,
                                    theater_error *err);
+
+/*
+ * Erases the external payload of event seq: out (empty) receives the frames without it. The links
+ * still verify, since they bind its salted hash. UNSUPPORTED if the payload stands in the event,
+ * NOTFOUND, CORRUPT up to seq, NOMEM. Erasing twice gives the same bytes.
+ */
+theater_status theater__chain_redact(const uint8_t *frames, size_t size, uint64_t seq,
+                                     theater__buffer *out, theater_error *err);
 
 /* ---- whole chains ---------------------------------------------------------------------------- */
 

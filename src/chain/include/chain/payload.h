@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What stands in an event's payload, kind by kind. Encoders append to a buffer, decoders check every
- * byte (a payload may come from anyone) and borrow from it; trailing bytes are refused. Values inside
- * stay encoded (base/value.h): replay compares bytes, and only what is delivered is decoded.
+ * byte (a payload may come from anyone) and borrow from it; trailing bytes are refused, and so is
+ * every second spelling: a decoded payload encodes to the bytes it came from. Values inside stay
+ * encoded (base/value.h): replay compares bytes, and only what is delivered is decoded.
+ *
+ * Encoders write only the fields that the kind has (a WAIT's by its wait_kind) and decoders leave the
+ * others zero. Texts have to be UTF-8; names of functions, exports and handlers are not empty.
+ * Errors are CORRUPT and do not know the event's number: callers put it in front.
  */
 #ifndef CHAIN_PAYLOAD_H
 #define CHAIN_PAYLOAD_H
@@ -21,9 +26,9 @@ typedef struct theater__genesis_handler {
 
 typedef struct theater__genesis {
     theater_id actor;
-    theater_hash component;  /* SHA-256 of the component's bytes */
-    theater_text semantics;  /* theater__engine_semantics() */
-    theater_text engine;     /* theater__engine_version(): informs */
+    theater_hash component; /* SHA-256 of the component's bytes */
+    theater_text semantics; /* theater__engine_semantics() */
+    theater_text engine;    /* theater__engine_version(): informs */
     theater_limits limits;
     uint32_t handlers_count;
     theater__genesis_handler handlers[THEATER__GENESIS_HANDLERS_MAX];
@@ -48,18 +53,24 @@ typedef struct theater__request {
     theater_text function; /* "ntwk:theater/timing.sleep": unversioned */
     theater_bytes args;
     theater__wait_kind wait_kind;
-    uint64_t duration_ms;   /* ELAPSED; also TOKEN: a timeout, UINT64_MAX = none */
-    theater_mono armed;     /* ELAPSED: reading when it was armed; due = armed + duration */
-    uint8_t boot[16];       /* ELAPSED: the boot that armed belongs to */
-    theater_wall due_wall;  /* WALL: when */
+    uint64_t duration_ms;  /* ELAPSED; also TOKEN: a timeout, UINT64_MAX = none */
+    theater_mono armed;    /* ELAPSED, TOKEN with timeout: when armed; due = armed + duration */
+    uint8_t boot[16];      /* ELAPSED, TOKEN with timeout: the boot that armed belongs to */
+    theater_wall due_wall; /* WALL: when */
 } theater__request;
+
+/*
+ * How many equal answers one event may stand for: a fold is closed there, since exports expand it and
+ * a chain of a few bytes must not unfold without end. The encoder asserts it.
+ */
+#define THEATER__ANSWER_COUNT_MAX (1u << 20)
 
 typedef struct theater__answer {
     theater_text function;
     theater_bytes args;
     bool has_result;
     theater_bytes result; /* one encoded value */
-    uint64_t count;       /* >= 1: how many equal consecutive answers this event stands for */
+    uint64_t count; /* 1 to THEATER__ANSWER_COUNT_MAX equal consecutive answers in this one event */
 } theater__answer;
 
 typedef struct theater__completion {
@@ -74,13 +85,15 @@ typedef struct theater__completion {
 /* TERMINATE and END. */
 typedef struct theater__ending {
     theater_end_reason reason;
-    theater_text text;
+    theater_text
+        text; /* in words; the encoder cuts it to THEATER__REASON_BYTES_MAX and cleans it */
 } theater__ending;
 
 typedef struct theater__return {
     bool has_result;
     theater_bytes result;
-    theater_bytes state; /* the state after the call, taken out of result by the host's convention */
+    theater_bytes
+        state; /* the state after the call, taken out of result by the host's convention */
 } theater__return;
 
 /* ENGINE {old, new}; NOTE {text in first}. */
