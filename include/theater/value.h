@@ -30,6 +30,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <theater/error.h>
 
 THEATER_BEGIN_DECLS
@@ -97,11 +98,19 @@ struct theater_value {
     } of;
 };
 
+/** \brief A value of a kind, all else zero. */
+static inline theater_value theater_value_of_kind(theater_value_kind kind)
+{
+    theater_value value;
+    memset(&value, 0, sizeof(value));
+    value.kind = kind;
+    return value;
+}
+
 /** \brief A `u64`. */
 static inline theater_value theater_value_u64(uint64_t number)
 {
-    theater_value value = {0};
-    value.kind = THEATER_VALUE_U64;
+    theater_value value = theater_value_of_kind(THEATER_VALUE_U64);
     value.of.u64 = number;
     return value;
 }
@@ -109,8 +118,7 @@ static inline theater_value theater_value_u64(uint64_t number)
 /** \brief A `string`; borrows the text, which has to be UTF-8. */
 static inline theater_value theater_value_text(const char *data, size_t size)
 {
-    theater_value value = {0};
-    value.kind = THEATER_VALUE_STRING;
+    theater_value value = theater_value_of_kind(THEATER_VALUE_STRING);
     value.of.text.data = data;
     value.of.text.size = size;
     return value;
@@ -119,8 +127,7 @@ static inline theater_value theater_value_text(const char *data, size_t size)
 /** \brief A `result`; borrows \p payload, NULL for a case without one. */
 static inline theater_value theater_value_result(bool is_ok, const theater_value *payload)
 {
-    theater_value value = {0};
-    value.kind = THEATER_VALUE_RESULT;
+    theater_value value = theater_value_of_kind(THEATER_VALUE_RESULT);
     value.is_ok = is_ok;
     value.of.items.data = payload;
     value.of.items.count = payload != NULL ? 1 : 0;
@@ -130,8 +137,7 @@ static inline theater_value theater_value_result(bool is_ok, const theater_value
 /** \brief An `option`; borrows \p payload, NULL for none. */
 static inline theater_value theater_value_option(const theater_value *payload)
 {
-    theater_value value = {0};
-    value.kind = THEATER_VALUE_OPTION;
+    theater_value value = theater_value_of_kind(THEATER_VALUE_OPTION);
     value.of.items.data = payload;
     value.of.items.count = payload != NULL ? 1 : 0;
     return value;

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * \file host.h
+ * \brief The host: many actors, one thread, one store.
+ *
+ * \code
+ * theater_host_new → add_handler … → open (recovers) → load_component, spawn … → run
+ * \endcode
+ *
+ * A program either gives its thread away with theater_host_run(), or keeps its own loop: poll
+ * theater_host_fd() for reading, then call theater_host_dispatch(). One thread owns a host and
+ * everything that belongs to it; only theater_host_stop() and theater_host_wake_up() may come from
+ * elsewhere, or from a signal handler.
+ *
+ * Stopping is at any moment as safe as being killed: sleepers are in the store already.
+ */
+#ifndef THEATER_HOST_H
+#define THEATER_HOST_H
+
+#include <stdbool.h>
+#include <theater/chain.h>
+#include <theater/handler.h>
+#include <theater/limits.h>
+#include <theater/log.h>
+
+THEATER_BEGIN_DECLS
+
+/** Which clock a host runs on. */
+typedef enum theater_clock_kind {
+    THEATER_CLOCK_REAL = 0,
+    THEATER_CLOCK_VIRTUAL = 1 /**< jumps to the next due time whenever nothing can run */
+} theater_clock_kind;
+
+/** What happens to a sleeper that came due while no host ran. */
+typedef enum theater_overdue_policy {
+    THEATER_OVERDUE_LATE = 0, /**< it wakes at once; the lateness is recorded */
+    THEATER_OVERDUE_FAIL = 1  /**< its wait fails */
+} theater_overdue_policy;
+
+/** Settings of a host. Start from THEATER_HOST_OPTIONS_INIT. Strings are copied. */
+typedef struct theater_host_options {
+    size_t struct_size;
+    const char *store_url;       /**< "log:DIR", a directory, "memory:"; NULL: "memory:" */
+    bool store_must_exist;       /**< refuse instead of making a store */
+    theater_clock_kind clock;
+    theater_wall virtual_start;  /**< VIRTUAL: where wall time begins; 0: 2026-01-01 */
+    uint64_t seed;               /**< VIRTUAL: of ids and salts, so that chains repeat */
+    theater_overdue_policy overdue;
+    uint32_t live_max;           /**< instances in memory; 0: vm.max_map_count / 8 */
+    bool trap_unknown_imports;   /**< trap by name at the call instead of refusing the component */
+    const char *cache_directory; /**< compiled code; NULL: $XDG_CACHE_HOME/theater, "" for none */
+    const char *compiler_path;   /**< theater-compile; NULL: found beside the library */
+    theater_log_fn *log;         /**< may be NULL */
+    void *log_userdata;
+    theater_log_level log_level_max;
+} theater_host_options;
+#define THEATER_HOST_OPTIONS_INIT                                                            \
+    {sizeof(theater_host_options), NULL,  false, THEATER_CLOCK_REAL, {0},  0,                \
+     THEATER_OVERDUE_LATE,         0,     false, NULL,               NULL, NULL,             \
+     NULL,                         THEATER_LOG_INFO}
+
+/**
+ * \brief Makes a host that has no store open yet.
+ * \param options  NULL for the defaults
+ * \param out_host to be freed with theater_host_free()
+ * \param err      optional
+ */
+THEATER_API theater_status theater_host_new(const theater_host_options *options,
+                                            theater_host **out_host, theater_error *err);
+/** \brief Stops at once, as safe as a kill; what is in flight is waited for. Accepts NULL. */
+THEATER_API void theater_host_free(theater_host *host);
+
+/**
+ * \brief Registers a handler. Before theater_host_open(), so that recovered actors find it.
+ * \param handler copied; its release callback is the host's to call, also if this fails
+ * \retval THEATER_ERR_EXISTS one of that name is there
+ */
+THEATER_API theater_status theater_host_add_handler(theater_host *host,
+                                                    const theater_handler *handler,
+                                                    theater_error *err);
+
+/** How an actor stands. */
+typedef enum theater_actor_state {
+    THEATER_ACTOR_RUNNING = 1, /**< between a wake and the next suspension */
+    THEATER_ACTOR_ASLEEP = 2,  /**< until a due time */
+    THEATER_ACTOR_WAITING = 3, /**< until it is completed */
+    THEATER_ACTOR_IDLE = 4,    /**< no call to run */
+    THEATER_ACTOR_PARKED = 5,  /**< set aside; `parked_reason` says why; retried by resume */
+    THEATER_ACTOR_ENDED = 6
+} theater_actor_state;
+
+/** \brief The word for a state, such as `asleep`. */
+THEATER_API const char *theater_actor_state_name(theater_actor_state state);
+
+/** What is known of an actor. Borrows until the next use of the host. */
+typedef struct theater_actor_info {
+    theater_id id;
+    theater_actor_state state;
+    bool is_resident;   /**< its instance is in memory */
+    theater_head head;
+    bool has_due;
+    theater_wall due;   /**< when it wakes, in wall time as seen now */
+    const char *parked_reason; /**< NULL unless parked */
+} theater_actor_info;
+
+/** The end of an actor, also of one that a dead process spawned. Borrows during the callback. */
+typedef struct theater_finished {
+    theater_id id;
+    theater_end_reason reason;
+    const theater_value *result; /**< RETURNED: what its last call returned; NULL if nothing */
+    theater_text text;           /**< other reasons: what happened, one line */
+    theater_head head;           /**< of its chain, as verify wants it */
+    uint64_t result_seq;         /**< the event of the result: the same if it is reported twice */
+} theater_finished;
+
+/**
+ * \brief Called for every actor that ended, when that is durable.
+ *
+ * \return true: acknowledged, it is not reported again; false: kept, and reported again after the
+ *         next theater_host_open()
+ */
+typedef bool theater_finished_fn(const theater_finished *finished, void *userdata);
+/** \brief Before theater_host_open(). Without a callback results are kept. */
+THEATER_API void theater_host_on_finished(theater_host *host, theater_finished_fn *callback,
+                                          void *userdata);
+
+/** \brief Called when an actor is parked, with the reason. */
+typedef void theater_parked_fn(theater_id id, theater_status status, const char *reason,
+                               void *userdata);
+/** \brief Before theater_host_open(). */
+THEATER_API void theater_host_on_parked(theater_host *host, theater_parked_fn *callback,
+                                        void *userdata);
+
+/**
+ * \brief Opens the store and takes up every actor in it where it stopped.
+ * \retval THEATER_ERR_STORE   the store cannot be opened; another process holds it
+ * \retval THEATER_ERR_CORRUPT it is damaged
+ */
+THEATER_API theater_status theater_host_open(theater_host *host, theater_error *err);
+
+/**
+ * \brief Loads a component and sets it up with every handler. Compiles it if it is new here.
+ * \param data          .wasm bytes or .wat text; kept in the store by its digest
+ * \param out_component the host's; the same for the same bytes
+ * \retval THEATER_ERR_INVALID     no component
+ * \retval THEATER_ERR_UNSUPPORTED an import that no handler offers; the message names it
+ */
+THEATER_API theater_status theater_host_load_component(theater_host *host, const void *data,
+                                                       size_t size,
+                                                       theater_actor_component **out_component,
+                                                       theater_error *err);
+/** \brief The same from a file. */
+THEATER_API theater_status theater_host_load_component_file(
+    theater_host *host, const char *path, theater_actor_component **out_component,
+    theater_error *err);
+
+/** What to spawn. Start from THEATER_SPAWN_OPTIONS_INIT. Everything is copied. */
+typedef struct theater_spawn_options {
+    size_t struct_size;
+    const theater_id *id;    /**< NULL: a new random one */
+    const char *export_name; /**< NULL: ntwk:theater/actor.init */
+    const char *args_json;   /**< a JSON array, read by the export's type; NULL: `[]`, or for
+                                  actor.init the state and the id */
+    theater_bytes state;     /**< actor.init: the initial state; data NULL = none */
+    theater_limits limits;
+} theater_spawn_options;
+#define THEATER_SPAWN_OPTIONS_INIT                                          \
+    {sizeof(theater_spawn_options), NULL, NULL, NULL, {NULL, 0}, THEATER_LIMITS_INIT}
+
+/**
+ * \brief Creates an actor and starts its call. Returns before anything ran.
+ * \param component of this host
+ * \param options   NULL for the defaults
+ * \param out_id    set on success; may be NULL
+ * \retval THEATER_ERR_INVALID  arguments of the wrong type; min > max of limits
+ * \retval THEATER_ERR_NOTFOUND no such export; the message lists what there is
+ * \retval THEATER_ERR_EXISTS   that id is there with another genesis (with an equal one: OK)
+ * \retval THEATER_ERR_LIMIT    actors_max
+ */
+THEATER_API theater_status theater_host_spawn(theater_host *host,
+                                              theater_actor_component *component,
+                                              const theater_spawn_options *options,
+                                              theater_id *out_id, theater_error *err);
+
+/**
+ * \brief Runs until nothing is left to do (every actor ended, idle, parked or waiting for a token
+ *        that only the caller can complete) or theater_host_stop().
+ * \retval THEATER_ERR_CANCELLED stopped
+ * \retval THEATER_ERR_STORE     the store has stopped
+ */
+THEATER_API theater_status theater_host_run(theater_host *host, theater_error *err);
+
+/** \brief A descriptor to poll for reading; -1 with a virtual clock. */
+THEATER_API int theater_host_fd(const theater_host *host);
+
+/**
+ * \brief Does what can be done now, in bounded time, and arms the descriptor.
+ * \param out_more true: call again soon, something could run; may be NULL
+ */
+THEATER_API theater_status theater_host_dispatch(theater_host *host, bool *out_more,
+                                                 theater_error *err);
+/** \brief Actors that still can do something by themselves: running, asleep, or reporting. */
+THEATER_API uint64_t theater_host_active(const theater_host *host);
+
+/** \brief Makes theater_host_run() return soon. Any thread, signal handlers too. */
+THEATER_API void theater_host_stop(theater_host *host);
+/** \brief Makes the descriptor readable. Any thread, signal handlers too. */
+THEATER_API void theater_host_wake_up(theater_host *host);
+
+/**
+ * \brief Completes a wait or an effect. The first completion that is recorded wins.
+ * \param value copied; the function's result, or what its finish callback is given; may be NULL
+ * \param by    who does it, for the chain; may be NULL
+ * \retval THEATER_ERR_NOTFOUND no such actor, or that request is not open (any more)
+ * \retval THEATER_ERR_INVALID  the value does not have the type of the function's result
+ */
+THEATER_API theater_status theater_host_complete(theater_host *host, theater_token token,
+                                                 const theater_value *value, const char *by,
+                                                 theater_error *err);
+/** \brief Ends an actor's open wait with the outcome CANCELLED. */
+THEATER_API theater_status theater_host_cancel_wait(theater_host *host, theater_id id,
+                                                    const char *by, theater_error *err);
+/** \brief Ends an actor's open wait before its time, with the outcome WOKEN. */
+THEATER_API theater_status theater_host_wake(theater_host *host, theater_id id, const char *by,
+                                             theater_error *err);
+/** \brief Ends an actor, with an event. */
+THEATER_API theater_status theater_host_cancel(theater_host *host, theater_id id, const char *by,
+                                               theater_error *err);
+/** \brief Tries a parked actor again. */
+THEATER_API theater_status theater_host_resume(theater_host *host, theater_id id,
+                                               theater_error *err);
+/** \brief Ends every open wait with the outcome SHUTDOWN: the policy that tells the actors. */
+THEATER_API theater_status theater_host_tell_shutdown(theater_host *host, theater_error *err);
+/** \brief The host's shutdown, to subscribe to or to signal. The host's own. */
+THEATER_API theater_shutdown_controller *theater_host_shutdown(theater_host *host);
+
+/** \brief Looks an actor up. */
+THEATER_API theater_status theater_host_actor(theater_host *host, theater_id id,
+                                              theater_actor_info *out_info, theater_error *err);
+/** \brief Visits all actors; non-zero stops. */
+typedef int theater_actor_visit_fn(const theater_actor_info *info, void *userdata);
+/** \brief Visits all actors in the order of their first appearance. */
+THEATER_API void theater_host_visit(theater_host *host, theater_actor_visit_fn *visit,
+                                    void *userdata);
+
+/** What a host did so far. */
+typedef struct theater_host_stats {
+    size_t struct_size;
+    uint64_t actors;         /**< known, ended ones included */
+    uint64_t resident;       /**< instances in memory */
+    uint64_t evictions;
+    uint64_t replays;        /**< turns that began by replaying */
+    uint64_t wakes;          /**< waits that came due */
+    uint64_t events;         /**< appended */
+    uint64_t late_max_ns;    /**< the latest wake */
+    uint64_t parked;
+    uint64_t terminated;     /**< actors ended by a limit */
+} theater_host_stats;
+/** \brief Fills what fits into out_stats->struct_size. */
+THEATER_API void theater_host_stats_get(const theater_host *host, theater_host_stats *out_stats);
+/** \brief The durability level of the open store: "durable" or "memory". */
+THEATER_API const char *theater_host_level(const theater_host *host);
+/** \brief "wasmtime 48.0.8". */
+THEATER_API const char *theater_engine_name(void);
+/** \brief Version of the library, "0.1.0". */
+THEATER_API const char *theater_version(void);
+
+/** \brief Lists the actors of a store without opening it: no lock, nothing is written. */
+THEATER_API theater_status theater_store_visit(const char *url, theater_actor_visit_fn *visit,
+                                               void *userdata, theater_error *err);
+
+/** What re-execution found. */
+typedef struct theater_replay_report {
+    bool is_clean;          /**< every request was as recorded */
+    uint64_t events_count;  /**< events that were passed */
+    uint64_t calls_count;
+    uint64_t seq;           /**< not clean: the event where they part */
+    char expected[THEATER_ERROR_MESSAGE_MAX]; /**< not clean: what the chain has */
+    char actual[THEATER_ERROR_MESSAGE_MAX];   /**< not clean: what the component did */
+    char message[THEATER_ERROR_MESSAGE_MAX];  /**< one line for people, always set */
+} theater_replay_report;
+
+/**
+ * \brief Executes a chain again and compares every request. Nothing is waited for or written.
+ *
+ * \param host       a host whose handlers are registered; it need not be open
+ * \param chain      verified on the way
+ * \param data       the component's bytes: any, so that a changed one can be compared
+ * \param out_report set on success; a divergence is a success of this function
+ * \retval THEATER_ERR_CORRUPT the chain is damaged
+ */
+THEATER_API theater_status theater_chain_replay(theater_host *host, const theater_chain *chain,
+                                                const void *data, size_t size,
+                                                theater_replay_report *out_report,
+                                                theater_error *err);
+
+THEATER_END_DECLS
+#endif
