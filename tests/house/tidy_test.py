@@ -19,7 +19,8 @@ SOUND = {
     "CMakeLists.txt": SPDX + "add_subdirectory(src)\n",
     "src/base/CMakeLists.txt": SPDX + "theater_room(base SOURCES a.c)\n",
     "src/base/a.c": HEAD + "int a(void)\n{\n    return 0; /* free(x) in words */\n}\n",
-    "src/base/include/base/a.h": HEAD + "#ifndef BASE_A_H\n#define BASE_A_H\nint a(void);\n#endif\n",
+    "src/base/include/base/a.h":
+        HEAD + "#ifndef BASE_A_H\n#define BASE_A_H\nint a(void);\n#endif\n",
     "src/host/CMakeLists.txt": SPDX + "theater_room(host\n    SOURCES h.c\n    USES base)\n",
     "src/host/h.c": HEAD + '#include <base/a.h>\nint h(void)\n{\n    return a();\n}\n',
     "ARCHITECTURE.md": "| room | holds | may use | never |\n| --- | --- | --- | --- |\n"

@@ -8,7 +8,8 @@ export LC_ALL=C
 library=$1
 list=$2
 exported() { # THEATER_0 is the version node itself
-    nm -D --defined-only "$library" | awk '$3 !~ /^THEATER_0/ { sub(/@.*/, "", $3); print $3 }' | sort
+    nm -D --defined-only "$library" |
+        awk '$3 !~ /^THEATER_0/ { sub(/@.*/, "", $3); print $3 }' | sort
 }
 
 foreign=$(exported | grep -Ev '^theater_[a-z0-9]' || :)
@@ -22,7 +23,8 @@ if [ "${3:-}" = --rebase ] || [ -n "${THEATER_REBASE:-}" ]; then
 fi
 if ! difference=$(diff "$list" <(exported)); then
     printf '%s\n' "$difference"
-    printf 'The public surface has changed (< gone, > new). If that is meant, say so in CHANGELOG.md\n'
-    printf 'and write the list anew: THEATER_REBASE=1 ctest --preset dev -R public_symbols\n'
+    printf 'The public surface has changed (< gone, > new). If that is meant, say so in\n'
+    printf 'CHANGELOG.md and write the list anew:\n'
+    printf '  THEATER_REBASE=1 ctest --preset dev -R public_symbols\n'
     exit 1
 fi
