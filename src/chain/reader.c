@@ -114,7 +114,8 @@ static bool is_erasure_mark(const frame *split)
         return false;
     }
     for (size_t i = 0; i < THEATER__CHECK_SIZE; i++) {
-        if (split->beside.data[i] != (split->check[i] ^ 0xff)) {
+        uint8_t inverted = (uint8_t)(split->check[i] ^ 0xffu);
+        if (split->beside.data[i] != inverted) {
             return false;
         }
     }
