@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands, one file each. A new one is a table in its file and a row in main.c.
+ */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "options.h"
+
+extern const cli_command cli_command_run;
+extern const cli_command cli_command_resume;
+extern const cli_command cli_command_ps;
+extern const cli_command cli_command_verify;
+extern const cli_command cli_command_replay;
+extern const cli_command cli_command_chain_show;
+extern const cli_command cli_command_chain_export;
+
+#endif

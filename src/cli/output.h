@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stdout is data, stderr is people. Everything that the command writes goes through here:
+ *
+ *     stdout   text and JSON, buffered by stdio; cli_out_flush() says whether it arrived
+ *     stderr   lines "theater: …", and the lines of guests with control characters escaped
+ *
+ * A reader that went away (EPIPE) ends the command with status 4 and without a word; any other
+ * failure of stdout (a full disk) with status 4 and one line.
+ */
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <theater.h>
+
+/* Exit statuses: theater(1). */
+enum {
+    CLI_EXIT_OK = 0,
+    CLI_EXIT_GUEST = 1,    /* the guest returned an error */
+    CLI_EXIT_USAGE = 2,    /* wrong usage: options, arguments, a component that cannot be run */
+    CLI_EXIT_ENDED = 3,    /* the guest trapped or was ended */
+    CLI_EXIT_IO = 4,       /* store, input or output; cannot be replayed here */
+    CLI_EXIT_DIVERGED = 5, /* verification failed, or re-execution differs */
+    CLI_EXIT_INTERRUPTED = 130
+};
+
+/* Longest line of our own on stderr, the library's messages included. */
+#define CLI_MESSAGE_MAX 1024
+/* "SEQ:HASH" and its NUL: 20 digits, a colon, a hash. */
+#define CLI_HEAD_TEXT_SIZE (21 + THEATER_HASH_TEXT_SIZE)
+/* "2026-01-01T00:00:00.000Z" and its NUL, with room for years that nobody will see. */
+#define CLI_TIME_TEXT_SIZE 40
+
+/* ---- stdout ---------------------------------------------------------------------------------- */
+
+/* Returns the characters written, 0 on failure (which cli_out_flush() reports). */
+int cli_out(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_out_bytes(const void *data, size_t size);
+/* A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD. */
+void cli_out_json_text(const char *data, size_t size);
+/* A value as JSON, by its type. False: it cannot be written; a line was said. */
+bool cli_out_value(const theater_value *value);
+/* theater_chain_write_fn to stdout. */
+int cli_out_write(const void *data, size_t size, void *userdata);
+/* CLI_EXIT_OK, or CLI_EXIT_IO when something did not arrive. Says it once. */
+int cli_out_flush(void);
+
+/* ---- stderr ---------------------------------------------------------------------------------- */
+
+/* "theater: …" with control characters escaped. */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says an error of the library; returns the exit status that belongs to it. */
+int cli_say_error(const theater_error *error);
+/* A line of a guest: `[3f2a77c1] text`, or as one JSON object. */
+void cli_say_guest(const theater_runtime_line *line, bool json);
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+int cli_exit_of(theater_status status);
+void cli_head_format(const theater_head *head, char out_text[CLI_HEAD_TEXT_SIZE]);
+/* UTC, with milliseconds. */
+void cli_time_format(theater_wall wall, char out_text[CLI_TIME_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * theater ps: the actors of one store or of all default stores. Looks without locking, so that it
+ * works while hosts run; what it shows is what is on the disk.
+ */
+#include "commands.h"
+#include "output.h"
+#include "stores.h"
+#include "term.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct ps_settings {
+    const char *store;
+    bool sleeping;
+    bool json;
+} ps_settings;
+
+static const cli_option options[] = {
+    {"store", CLI_TEXT, "URL", "log:DIR (default: all stores that run made)",
+     offsetof(ps_settings, store), 0, 0},
+    {"sleeping", CLI_FLAG, NULL, "only those that are asleep", offsetof(ps_settings, sleeping), 0,
+     0},
+    {"json", CLI_FLAG, NULL, "one JSON object a line", offsetof(ps_settings, json), 0, 0},
+    CLI_OPTION_HELP,
+};
+
+typedef struct listing {
+    const ps_settings *settings;
+    const char *url;
+    bool has_heading;
+    int exit_status;
+} listing;
+
+static void print_json(const listing *list, const theater_actor_info *info, const char *id)
+{
+    char head[CLI_HEAD_TEXT_SIZE];
+    cli_head_format(&info->head, head);
+    cli_out("{\"id\":\"%s\",\"state\":\"%s\",\"due\":", id, theater_actor_state_name(info->state));
+    if (info->has_due) {
+        cli_out("%" PRIu64, info->due.ms);
+    } else {
+        cli_out("null");
+    }
+    cli_out(",\"events\":%" PRIu64 ",\"head\":\"%s\",\"parked\":", info->head.seq + 1, head);
+    if (info->parked_reason != NULL) {
+        cli_out_json_text(info->parked_reason, strlen(info->parked_reason));
+    } else {
+        cli_out("null");
+    }
+    cli_out(",\"store\":");
+    cli_out_json_text(list->url, strlen(list->url));
+    cli_out("}\n");
+}
+
+static void print_row(listing *list, const theater_actor_info *info, const char *id)
+{
+    char due[CLI_TIME_TEXT_SIZE] = "-";
+    if (!list->has_heading) {
+        cli_out("%s%-36s  %-8s  %-24s  %6s%s\n", cli_term_bold(), "ID", "STATE", "DUE", "EVENTS",
+                cli_term_plain());
+        list->has_heading = true;
+    }
+    if (info->has_due) {
+        cli_time_format(info->due, due);
+    }
+    cli_out("%s  %-8s  %-24s  %6" PRIu64 "\n", id, theater_actor_state_name(info->state), due,
+            info->head.seq + 1);
+}
+
+static int print_actor(const theater_actor_info *info, void *userdata)
+{
+    listing *list = userdata;
+    char id[THEATER_ID_TEXT_SIZE];
+    theater_id_format(info->id, id);
+    if (list->settings->sleeping && info->state != THEATER_ACTOR_ASLEEP) {
+        return 0;
+    }
+    if (list->settings->json) {
+        print_json(list, info, id);
+    } else {
+        print_row(list, info, id);
+    }
+    return 0;
+}
+
+static int print_store(const cli_url *url, void *userdata)
+{
+    listing *list = userdata;
+    theater_error error = THEATER_ERROR_INIT;
+    list->url = url->text;
+    if (theater_store_visit(url->text, print_actor, list, &error) != THEATER_OK) {
+        (void)cli_say_error(&error);
+        list->exit_status = CLI_EXIT_IO;
+    }
+    return 0;
+}
+
+static int run(const cli_command *command, int argc, char **argv)
+{
+    ps_settings settings = {0};
+    theater_error error = THEATER_ERROR_INIT;
+    cli_url url;
+    cli_parsed parsed = cli_parse(command, argc, argv, &settings);
+    if (!parsed.go_on) {
+        return parsed.exit_status;
+    }
+    listing list = {.settings = &settings};
+    theater_id none = {{0}};
+    if (settings.store == NULL) {
+        if (cli_stores_visit(print_store, &list, &error) != THEATER_OK) {
+            return cli_say_error(&error);
+        }
+    } else if (cli_store_for_run(settings.store, none, &url, &error) != THEATER_OK) {
+        return cli_say_error(&error);
+    } else {
+        (void)print_store(&url, &list);
+    }
+    return list.exit_status;
+}
+
+const cli_command cli_command_ps = {
+    .name = "ps",
+    .operands = "",
+    .summary = "list the actors of stores",
+    .text = "Lists actors with their state and, for sleepers, the time at which they wake (UTC).",
+    .options = options,
+    .operands_min = 0,
+    .operands_max = 0,
+    .run = run,
+};

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * theater resume: everything that a crash, a kill or an interrupt left, in one loop. Each store is
+ * opened by a host of its own; one that another process holds, or an actor that cannot go on, does
+ * not keep the others from going on.
+ */
+#include "commands.h"
+#include "session.h"
+
+#include <string.h>
+
+typedef struct resume_settings {
+    cli_host_settings host;
+    const char *store;
+} resume_settings;
+
+static const cli_option options[] = {
+    {"store", CLI_TEXT, "URL", "log:DIR (default: all stores that run made)",
+     offsetof(resume_settings, store), 0, 0},
+    CLI_OPTIONS_HOST(resume_settings, host),
+    CLI_OPTIONS_TALK(resume_settings, host),
+    CLI_OPTION_HELP,
+};
+
+/* Opens one store; failures are said and counted, the others go on. */
+static void open_store(cli_session *session, const cli_url *url)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    cli_host *host = NULL;
+    for (size_t i = 0; i < session->hosts_count; i++) {
+        if (strcmp(session->hosts[i]->url.text, url->text) == 0) {
+            return; /* two ids of one store */
+        }
+    }
+    if (session->hosts_count == CLI_HOSTS_MAX) {
+        cli_say("more than %d stores are unfinished: resume again for '%s'", CLI_HOSTS_MAX,
+                url->text);
+        cli_session_worsen(session, CLI_EXIT_IO);
+        return;
+    }
+    int status = cli_session_add(session, url, true, &host);
+    if (status != CLI_EXIT_OK) {
+        cli_session_worsen(session, status);
+    } else if (theater_host_open(host->host, &error) != THEATER_OK) {
+        (void)cli_say_error(&error);
+        cli_session_worsen(session, CLI_EXIT_IO);
+        cli_session_drop(session);
+    }
+}
+
+/* What a store holds, as far as it can be seen without opening it. */
+typedef struct contents {
+    bool has_actors;
+    bool has_unfinished;
+} contents;
+
+static int look(const theater_actor_info *info, void *userdata)
+{
+    contents *seen = userdata;
+    seen->has_actors = true;
+    seen->has_unfinished = info->state != THEATER_ACTOR_ENDED;
+    return seen->has_unfinished;
+}
+
+/*
+ * A store in which all have ended is opened too, since only its host knows of a result that nobody
+ * was shown; without one it is closed again at once.
+ */
+static int visit_store(const cli_url *url, void *userdata)
+{
+    cli_session *session = userdata;
+    theater_error error = THEATER_ERROR_INIT;
+    contents seen = {0};
+    if (theater_store_visit(url->text, look, &seen, &error) != THEATER_OK) {
+        (void)cli_say_error(&error);
+        cli_session_worsen(session, CLI_EXIT_IO);
+        return cli_is_interrupted();
+    }
+    size_t before = session->hosts_count;
+    if (seen.has_actors) {
+        open_store(session, url);
+    }
+    if (session->hosts_count > before && !seen.has_unfinished &&
+        theater_host_active(session->hosts[before]->host) == 0) {
+        cli_session_drop(session);
+    }
+    return cli_is_interrupted();
+}
+
+static int open_by_id(const cli_command *command, cli_session *session, const char *store,
+                      const char *text)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    theater_id id;
+    cli_url url;
+    if (theater_id_parse(text, &id, NULL) != THEATER_OK) {
+        return cli_usage(command, "'%s' is not the id of an actor", text);
+    }
+    theater_status status = store != NULL ? cli_store_for_run(store, id, &url, &error)
+                                          : cli_store_find(id, &url, &error);
+    if (status != THEATER_OK) {
+        cli_session_worsen(session, cli_say_error(&error));
+        return CLI_EXIT_OK;
+    }
+    open_store(session, &url);
+    theater_actor_info info;
+    const cli_host *host =
+        session->hosts_count > 0 ? session->hosts[session->hosts_count - 1] : NULL;
+    if (host != NULL && strcmp(host->url.text, url.text) == 0 &&
+        theater_host_actor(host->host, id, &info, NULL) != THEATER_OK) {
+        cli_say("store '%s' does not hold actor %s", url.text, text);
+        cli_session_worsen(session, CLI_EXIT_IO);
+    }
+    return CLI_EXIT_OK;
+}
+
+static int open_stores(const cli_command *command, cli_session *session, const char *store,
+                       int count, char **ids)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    cli_url url;
+    for (int i = 0; i < count; i++) {
+        int status = open_by_id(command, session, store, ids[i]);
+        if (status != CLI_EXIT_OK) {
+            return status;
+        }
+    }
+    if (count > 0) {
+        return CLI_EXIT_OK;
+    }
+    theater_id none = {{0}};
+    theater_status status = store != NULL ? cli_store_for_run(store, none, &url, &error)
+                                          : cli_stores_visit(visit_store, session, &error);
+    if (status != THEATER_OK) {
+        return cli_say_error(&error);
+    }
+    if (store != NULL) {
+        open_store(session, &url);
+    }
+    return CLI_EXIT_OK;
+}
+
+/* What is neither finished nor set aside, and does nothing by itself. */
+static int say_waiting(const theater_actor_info *info, void *userdata)
+{
+    cli_session *session = userdata;
+    char id[THEATER_ID_TEXT_SIZE];
+    if (info->state == THEATER_ACTOR_WAITING) {
+        theater_id_format(info->id, id);
+        cli_say("actor %s waits to be completed by the program that runs it", id);
+        cli_session_worsen(session, CLI_EXIT_IO);
+    }
+    return 0;
+}
+
+static int run(const cli_command *command, int argc, char **argv)
+{
+    resume_settings settings = {.host = CLI_HOST_SETTINGS_INIT};
+    cli_parsed parsed = cli_parse(command, argc, argv, &settings);
+    if (!parsed.go_on) {
+        return parsed.exit_status;
+    }
+    if (!cli_interrupt_init()) {
+        return CLI_EXIT_IO;
+    }
+    cli_session session;
+    cli_session_init(&session, &settings.host);
+    session.with_id = parsed.operands_count != 1;
+    int status = open_stores(command, &session, settings.store, parsed.operands_count, argv);
+    if (status == CLI_EXIT_OK) {
+        cli_session_drive(&session);
+        for (size_t i = 0; i < session.hosts_count && !cli_is_interrupted(); i++) {
+            theater_host_visit(session.hosts[i]->host, say_waiting, &session);
+        }
+        status = session.exit_status;
+        if (cli_is_interrupted()) {
+            cli_say("interrupted; to go on: theater resume%s%s%s",
+                    settings.store != NULL ? " --store '" : "",
+                    settings.store != NULL ? settings.store : "",
+                    settings.store != NULL ? "'" : "");
+            status = CLI_EXIT_INTERRUPTED;
+        }
+    }
+    cli_session_deinit(&session);
+    return status;
+}
+
+const cli_command cli_command_resume = {
+    .name = "resume",
+    .operands = "[ID...]",
+    .summary = "continue what a crash, kill or shutdown left",
+    .text =
+        "Continues actors where their chains end, prints their results like run, each after its\n"
+        "id, and shows results that nobody was shown yet. Without an ID: all that are left.\n"
+        "An actor that cannot go on is set aside with the reason; the others go on.",
+    .options = options,
+    .operands_min = 0,
+    .operands_max = -1,
+    .run = run,
+};

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The poll loop, what is printed when an actor ends, and the interrupt. The command reads no clock:
+ * that a wait is long is seen by poll() coming back empty after HINT_AFTER_MS.
+ */
+#include "session.h"
+
+#include "memory.h"
+#include "term.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A terminal is told until when an actor sleeps if nothing happens for so long. */
+#define HINT_AFTER_MS 2000
+
+/* What a signal handler can reach has to be global. */
+static volatile sig_atomic_t is_interrupted;
+static int interrupt_fd = -1;
+
+/* ---- the interrupt --------------------------------------------------------------------------- */
+
+static void on_signal(int number)
+{
+    (void)number;
+    int saved = errno;
+    uint64_t one = 1;
+    is_interrupted = 1;
+    (void)!write(interrupt_fd, &one, sizeof(one));
+    errno = saved;
+}
+
+bool cli_interrupt_init(void)
+{
+    interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    if (interrupt_fd < 0 || sigemptyset(&action.sa_mask) != 0 ||
+        sigaction(SIGINT, &action, NULL) != 0 || sigaction(SIGTERM, &action, NULL) != 0) {
+        cli_say("signals cannot be handled: %s", strerrordesc_np(errno));
+        return false;
+    }
+    return true;
+}
+
+bool cli_is_interrupted(void)
+{
+    return is_interrupted != 0;
+}
+
+/* ---- what hosts tell ------------------------------------------------------------------------- */
+
+static void on_log(theater_log_level level, const char *line, void *userdata)
+{
+    (void)level;
+    (void)userdata;
+    cli_say("%s", line);
+}
+
+static void on_guest_line(const theater_runtime_line *line, void *userdata)
+{
+    const cli_host *host = userdata;
+    if (!host->session->settings->quiet) {
+        cli_say_guest(line, host->session->settings->json);
+    }
+}
+
+static int exit_of_end(const theater_finished *finished)
+{
+    if (finished->reason == THEATER_END_SHUTDOWN) {
+        return CLI_EXIT_OK;
+    }
+    if (finished->reason != THEATER_END_RETURNED) {
+        return CLI_EXIT_ENDED;
+    }
+    const theater_value *result = finished->result;
+    bool is_error = result != NULL && result->kind == THEATER_VALUE_RESULT && !result->is_ok;
+    return is_error ? CLI_EXIT_GUEST : CLI_EXIT_OK;
+}
+
+static bool print_json(const cli_host *host, const theater_finished *finished, const char *id)
+{
+    char head[CLI_HEAD_TEXT_SIZE];
+    bool is_whole = true;
+    cli_head_format(&finished->head, head);
+    cli_out("{\"id\":\"%s\",\"reason\":\"%s\",\"result\":", id,
+            theater_end_reason_name(finished->reason));
+    if (finished->result != NULL) {
+        is_whole = cli_out_value(finished->result);
+    } else {
+        cli_out("null");
+    }
+    if (finished->text.size > 0) {
+        cli_out(",\"text\":");
+        cli_out_json_text(finished->text.data, finished->text.size);
+    }
+    cli_out(",\"seq\":%" PRIu64 ",\"head\":\"%s\",\"events\":%" PRIu64 ",\"store\":",
+            finished->result_seq, head, finished->head.seq + 1);
+    cli_out_json_text(host->url.text, strlen(host->url.text));
+    cli_out("}\n");
+    return is_whole;
+}
+
+static bool print_result(const cli_host *host, const theater_finished *finished)
+{
+    char id[THEATER_ID_TEXT_SIZE];
+    theater_id_format(finished->id, id);
+    if (host->session->settings->json) {
+        return print_json(host, finished, id);
+    }
+    bool is_whole = true;
+    if (finished->result != NULL) {
+        cli_out("%s%s", host->session->with_id ? id : "", host->session->with_id ? " " : "");
+        is_whole = cli_out_value(finished->result);
+        cli_out("\n");
+    }
+    if (finished->reason == THEATER_END_SHUTDOWN) {
+        if (host->session->settings->verbose) {
+            cli_say("actor %s ended itself", id);
+        }
+    } else if (finished->reason != THEATER_END_RETURNED) {
+        cli_say("actor %s was ended (%s): %.*s", id, theater_end_reason_name(finished->reason),
+                (int)finished->text.size, finished->text.size > 0 ? finished->text.data : "");
+    }
+    return is_whole;
+}
+
+static bool on_finished(const theater_finished *finished, void *userdata)
+{
+    cli_host *host = userdata;
+    cli_session *session = host->session;
+    bool is_mine = !session->has_only ||
+                   memcmp(session->only.bytes, finished->id.bytes, sizeof(finished->id.bytes)) == 0;
+    if (!is_mine || session->is_broken) {
+        return false;
+    }
+    bool is_whole = print_result(host, finished);
+    if (cli_out_flush() != CLI_EXIT_OK || !is_whole) {
+        session->is_broken = true;
+        cli_session_worsen(session, CLI_EXIT_IO);
+        return false;
+    }
+    session->reported++;
+    session->is_over = session->has_only;
+    cli_session_worsen(session, exit_of_end(finished));
+    return true;
+}
+
+static void on_parked(theater_id id, theater_status status, const char *reason, void *userdata)
+{
+    cli_host *host = userdata;
+    cli_session *session = host->session;
+    char text[THEATER_ID_TEXT_SIZE];
+    theater_id_format(id, text);
+    if (session->has_only && memcmp(session->only.bytes, id.bytes, sizeof(id.bytes)) != 0) {
+        return;
+    }
+    cli_say("actor %s is set aside: %s", text, reason);
+    session->reported++;
+    session->is_over = session->has_only;
+    cli_session_worsen(session, status == THEATER_ERR_DIVERGED ? CLI_EXIT_DIVERGED : CLI_EXIT_IO);
+}
+
+/* ---- hosts ----------------------------------------------------------------------------------- */
+
+void cli_session_init(cli_session *session, const cli_host_settings *settings)
+{
+    memset(session, 0, sizeof(*session));
+    session->settings = settings;
+}
+
+void cli_session_drop(cli_session *session)
+{
+    cli_host *host = session->hosts[--session->hosts_count];
+    theater_host_free(host->host);
+    cli_release(host);
+}
+
+void cli_session_deinit(cli_session *session)
+{
+    while (session->hosts_count > 0) {
+        cli_session_drop(session);
+    }
+}
+
+void cli_session_worsen(cli_session *session, int exit_status)
+{
+    if (exit_status > session->exit_status) {
+        session->exit_status = exit_status;
+    }
+}
+
+static int read_clock(const char *text, theater_host_options *options)
+{
+    if (text == NULL || strcmp(text, "real") == 0) {
+        return CLI_EXIT_OK;
+    }
+    const char *start = text + strlen("virtual");
+    bool is_virtual = strncmp(text, "virtual", strlen("virtual")) == 0;
+    if (!is_virtual || (start[0] != '\0' && start[0] != '@') ||
+        (start[0] == '@' && !cli_number(start + 1, &options->virtual_start.ms))) {
+        cli_say("--clock: '%s' is neither real nor virtual nor virtual@MS", text);
+        return CLI_EXIT_USAGE;
+    }
+    options->clock = THEATER_CLOCK_VIRTUAL;
+    return CLI_EXIT_OK;
+}
+
+static int add_handlers(cli_host *host, const cli_host_settings *settings)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    theater_timing_host_config config = THEATER_TIMING_HOST_CONFIG_INIT;
+    config.max_sleep_duration = settings->max_sleep;
+    config.min_sleep_duration = settings->min_sleep;
+    theater_timing_host *timing = NULL;
+    if (theater_timing_host_new(&config, &timing, &error) != THEATER_OK) {
+        return cli_say_error(&error);
+    }
+    theater_handler handler = theater_timing_host_handler(timing);
+    if (theater_host_add_handler(host->host, &handler, &error) != THEATER_OK ||
+        theater_runtime_handler(on_guest_line, host, &handler, &error) != THEATER_OK ||
+        theater_host_add_handler(host->host, &handler, &error) != THEATER_OK) {
+        return cli_say_error(&error);
+    }
+    return CLI_EXIT_OK;
+}
+
+static int make_host(cli_host *host, const cli_host_settings *settings, bool must_exist)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    int status = read_clock(settings->clock, &options);
+    if (status != CLI_EXIT_OK) {
+        return status;
+    }
+    options.store_url = host->url.text;
+    options.store_must_exist = must_exist;
+    options.seed = settings->seed;
+    options.live_max = (uint32_t)settings->live_max;
+    options.trap_unknown_imports = settings->trap_unknown_imports;
+    options.log = on_log;
+    options.log_level_max = settings->quiet     ? THEATER_LOG_ERROR
+                            : settings->verbose ? THEATER_LOG_INFO
+                                                : THEATER_LOG_WARNING;
+    if (theater_host_new(&options, &host->host, &error) != THEATER_OK) {
+        return cli_say_error(&error);
+    }
+    theater_host_on_finished(host->host, on_finished, host);
+    theater_host_on_parked(host->host, on_parked, host);
+    return add_handlers(host, settings);
+}
+
+int cli_session_add(cli_session *session, const cli_url *url, bool must_exist, cli_host **out_host)
+{
+    cli_host *host =
+        session->hosts_count < CLI_HOSTS_MAX ? cli_grow(NULL, 0, 1, sizeof(*host)) : NULL;
+    if (host == NULL) {
+        cli_say("%s", theater_status_text(THEATER_ERR_NOMEM));
+        return CLI_EXIT_IO;
+    }
+    host->session = session;
+    if (url != NULL) {
+        host->url = *url;
+    } else {
+        memcpy(host->url.text, "memory:", sizeof("memory:"));
+    }
+    session->hosts[session->hosts_count++] = host;
+    int status = make_host(host, session->settings, must_exist);
+    if (status != CLI_EXIT_OK) {
+        cli_session_drop(session);
+        return status;
+    }
+    *out_host = host;
+    return CLI_EXIT_OK;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static void dispatch(cli_host *host)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    host->has_more = false;
+    if (theater_host_dispatch(host->host, &host->has_more, &error) != THEATER_OK) {
+        cli_session_worsen(host->session, cli_say_error(&error));
+        host->is_done = true;
+        return;
+    }
+    host->is_done = theater_host_active(host->host) == 0 && !host->has_more;
+    /* A simulated clock has no descriptor: time passes by calling. */
+    host->has_more = host->has_more || theater_host_fd(host->host) < 0;
+}
+
+/* Tells a person at a terminal why nothing happens. */
+static void hint(const cli_session *session, theater_wall *said)
+{
+    theater_actor_info info;
+    char due[CLI_TIME_TEXT_SIZE];
+    if (session->settings->quiet || session->settings->json || !session->has_only ||
+        theater_host_actor(session->hosts[0]->host, session->only, &info, NULL) != THEATER_OK ||
+        info.state != THEATER_ACTOR_ASLEEP || !info.has_due || info.due.ms == said->ms) {
+        return;
+    }
+    *said = info.due;
+    cli_time_format(info.due, due);
+    cli_say("asleep until %s; to stop and go on later, press Ctrl-C", due);
+}
+
+/* Waits for any host or the interrupt; marks who is to be called. False: poll() failed. */
+static bool wait_for_hosts(cli_session *session, bool with_hint, theater_wall *said)
+{
+    struct pollfd fds[CLI_HOSTS_MAX + 1] = {{.fd = interrupt_fd, .events = POLLIN}};
+    bool has_more = false;
+    for (size_t i = 0; i < session->hosts_count; i++) {
+        const cli_host *host = session->hosts[i];
+        fds[i + 1].fd = host->is_done ? -1 : theater_host_fd(host->host);
+        fds[i + 1].events = POLLIN;
+        has_more = has_more || (!host->is_done && host->has_more);
+    }
+    int timeout_ms = has_more ? 0 : with_hint ? HINT_AFTER_MS : -1;
+    int ready = poll(fds, (nfds_t)session->hosts_count + 1, timeout_ms);
+    if (ready < 0 && errno != EINTR) {
+        cli_say("poll failed: %s", strerrordesc_np(errno));
+        return false;
+    }
+    if (ready == 0 && !has_more) {
+        hint(session, said);
+    }
+    for (size_t i = 0; i < session->hosts_count && ready > 0; i++) {
+        session->hosts[i]->has_more = session->hosts[i]->has_more || fds[i + 1].revents != 0;
+    }
+    return true;
+}
+
+void cli_session_drive(cli_session *session)
+{
+    theater_wall said = {0};
+    bool has_terminal = cli_term_has_stderr();
+    for (size_t i = 0; i < session->hosts_count; i++) {
+        session->hosts[i]->has_more = true;
+    }
+    while (!is_interrupted && !session->is_over && !session->is_broken) {
+        size_t left = 0;
+        bool is_quiet_wait = true;
+        for (size_t i = 0; i < session->hosts_count; i++) {
+            cli_host *host = session->hosts[i];
+            if (!host->is_done && host->has_more) {
+                dispatch(host);
+                is_quiet_wait = false;
+            }
+            left += host->is_done ? 0 : 1;
+        }
+        if (left == 0 || session->is_over || session->is_broken) {
+            break;
+        }
+        bool with_hint = has_terminal && (!is_quiet_wait || said.ms == 0);
+        if (!wait_for_hosts(session, with_hint, &said)) {
+            cli_session_worsen(session, CLI_EXIT_IO);
+            break;
+        }
+    }
+    for (size_t i = 0; i < session->hosts_count && is_interrupted; i++) {
+        theater_host_stop(session->hosts[i]->host);
+    }
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One or many hosts driven by one poll loop: `run` has one, `resume` one for each store.
+ *
+ *     poll(fd of the interrupt, fd of host 1, fd of host 2, …)
+ *         └─ readable, or it said "more" ──> theater_host_dispatch() ──> finished, parked, lines
+ *
+ * Results are written and flushed before they are acknowledged: a result that stdout did not take
+ * is kept by the store and shown again by `theater resume`.
+ *
+ * A signal only sets a flag and wakes poll(); hosts are stopped by the loop. A second SIGINT kills,
+ * which is as safe.
+ */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "options.h"
+#include "output.h"
+#include "stores.h"
+
+/* Hosts at once: each takes a handful of descriptors, and 1024 is the usual limit of a process. */
+#define CLI_HOSTS_MAX 128
+
+/* What run, resume and replay have in common; part of their settings. */
+typedef struct cli_host_settings {
+    bool json;
+    bool quiet;
+    bool verbose;
+    bool trap_unknown_imports;
+    uint64_t live_max; /* 0: the library's */
+    const char *clock; /* NULL: real */
+    uint64_t seed;
+    uint64_t max_sleep;
+    uint64_t min_sleep;
+} cli_host_settings;
+
+#define CLI_HOST_SETTINGS_INIT               \
+    {                                        \
+        .max_sleep = 3600000, .min_sleep = 1 \
+    }
+
+/* Rows for their option tables; base is where the cli_host_settings lie in the settings. */
+#define CLI_OPTIONS_HOST(type, base)                                                             \
+    {"live-max",                                                                                 \
+     CLI_U64,                                                                                    \
+     "N",                                                                                        \
+     "instances in memory at once (default: by vm.max_map_count)",                               \
+     offsetof(type, base.live_max),                                                              \
+     1,                                                                                          \
+     UINT32_MAX},                                                                                \
+    {                                                                                            \
+        "trap-unknown-imports", CLI_FLAG, NULL, "trap at the call instead of refusing to start", \
+            offsetof(type, base.trap_unknown_imports), 0, 0                                      \
+    }
+#define CLI_OPTIONS_TALK(type, base)                                                              \
+    {"json", CLI_FLAG, NULL, "one JSON object a line", offsetof(type, base.json), 0, 0},          \
+        {"quiet",                                                                                 \
+         CLI_FLAG,                                                                                \
+         NULL,                                                                                    \
+         "no lines of guests, no hints, only errors",                                             \
+         offsetof(type, base.quiet),                                                              \
+         0,                                                                                       \
+         0},                                                                                      \
+    {                                                                                             \
+        "verbose", CLI_FLAG, NULL, "what the library does, too", offsetof(type, base.verbose), 0, \
+            0                                                                                     \
+    }
+
+typedef struct cli_session cli_session;
+
+/* One store and its host. */
+typedef struct cli_host {
+    cli_session *session;
+    theater_host *host;
+    cli_url url;
+    bool is_done;  /* nothing more to do, or failed */
+    bool has_more; /* wants to be called again at once */
+} cli_host;
+
+struct cli_session {
+    const cli_host_settings *settings;
+    cli_host *hosts[CLI_HOSTS_MAX];
+    size_t hosts_count;
+    bool has_only;     /* run: */
+    theater_id only;   /* the one actor whose end is waited for; others stay in their store */
+    bool is_over;      /* run: it finished or was parked */
+    bool with_id;      /* resume: lines begin with the id */
+    uint64_t reported; /* results shown, actors parked */
+    int exit_status;   /* the worst so far */
+    bool is_broken;    /* stdout does not take results */
+};
+
+void cli_session_init(cli_session *session, const cli_host_settings *settings);
+/* Frees the hosts. */
+void cli_session_deinit(cli_session *session);
+
+/*
+ * A host with the handlers timing and runtime, not opened. url may be NULL for replay. The wrong
+ * values of --clock and of the bounds end here, with a line and the exit status.
+ */
+int cli_session_add(cli_session *session, const cli_url *url, bool must_exist, cli_host **out_host);
+/* Removes the host that was added last. */
+void cli_session_drop(cli_session *session);
+
+/* Until every host is done, or interrupted, or stdout is closed. Results go to stdout. */
+void cli_session_drive(cli_session *session);
+
+void cli_session_worsen(cli_session *session, int exit_status);
+
+/* SIGINT and SIGTERM from now on. False: no descriptor for it; a line was said. */
+bool cli_interrupt_init(void);
+bool cli_is_interrupted(void);
+
+#endif

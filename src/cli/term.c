@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One kind of emphasis, bold headings, is all that this command needs: state is said in words,
+ * never by colour alone.
+ */
+#include "term.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool cli_term_has_stderr(void)
+{
+    return isatty(STDERR_FILENO) == 1;
+}
+
+bool cli_term_has_stdout(void)
+{
+    return isatty(STDOUT_FILENO) == 1;
+}
+
+static bool has_emphasis(void)
+{
+    const char *no_color = secure_getenv("NO_COLOR");
+    const char *terminal = secure_getenv("TERM");
+    bool is_wanted = no_color == NULL || no_color[0] == '\0';
+    return is_wanted && terminal != NULL && strcmp(terminal, "dumb") != 0 && cli_term_has_stdout();
+}
+
+const char *cli_term_bold(void)
+{
+    return has_emphasis() ? "\x1b[1m" : "";
+}
+
+const char *cli_term_plain(void)
+{
+    return has_emphasis() ? "\x1b[0m" : "";
+}
