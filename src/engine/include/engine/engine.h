@@ -19,7 +19,8 @@
  *
  * Hazards (each has a test): a host callback runs on the guest's fiber and may use less than
  * THEATER__CALLBACK_STACK_MAX of stack; arguments are dead once an async callback has returned; a
- * live guest costs six memory maps, and the process dies near vm.max_map_count, so the host caps them.
+ * live guest costs six memory maps, and the process dies near vm.max_map_count, so the host caps
+ * them.
  *
  * Threads: one owner per engine and all below it, except theater__engine_bump().
  */
@@ -44,7 +45,7 @@ typedef struct theater__guest theater__guest;
 
 typedef struct theater__engine_options {
     const char *cache_directory; /* of compiled code, made with mode 0700; NULL: no cache */
-    const char *compiler_path;   /* theater-compile; NULL: looked for beside the program and library,
+    const char *compiler_path; /* theater-compile; NULL: looked for beside the program and library,
                                     then in the installed libexec directory */
     uint64_t compile_memory_max; /* address space of the compiling child, bytes; 0 = default */
     uint64_t compile_cpu_s_max;  /* CPU seconds of the compiling child; 0 = default */
@@ -77,8 +78,9 @@ theater__digest theater__component_digest(const theater__component *component);
 
 /* One imported function. */
 typedef struct theater__import {
-    theater_text interface; /* "ntwk:theater/timing" or "ntwk:theater/timing@0.1.0"; "" at the root */
-    theater_text name;      /* "sleep", "[method]pollable.block" */
+    theater_text
+        interface;     /* "ntwk:theater/timing" or "ntwk:theater/timing@0.1.0"; "" at the root */
+    theater_text name; /* "sleep", "[method]pollable.block" */
     theater__signature signature;
 } theater__import;
 
@@ -90,18 +92,15 @@ typedef struct theater__export {
 } theater__export;
 
 size_t theater__component_imports_count(const theater__component *component);
-const theater__import *theater__component_import(const theater__component *component,
-                                                 size_t index);
+const theater__import *theater__component_import(const theater__component *component, size_t index);
 size_t theater__component_exports_count(const theater__component *component);
-const theater__export *theater__component_export(const theater__component *component,
-                                                 size_t index);
+const theater__export *theater__component_export(const theater__component *component, size_t index);
 /*
  * Finds an export by name: "run", "ntwk:theater/actor.init" (also '#' before the function; an
  * interface without a version finds any version). THEATER_ERR_NOTFOUND lists what is there.
  */
-theater_status theater__component_find_export(const theater__component *component,
-                                              const char *name, size_t *out_index,
-                                              theater_error *err);
+theater_status theater__component_find_export(const theater__component *component, const char *name,
+                                              size_t *out_index, theater_error *err);
 
 /* How an import is served. */
 typedef enum theater__import_mode {
@@ -113,8 +112,8 @@ typedef enum theater__import_mode {
 
 /*
  * Builds the component's linker: modes has one entry an import. Once, before the first guest.
- * THEATER_ERR_UNSUPPORTED names every import that is UNKNOWN, or that is no function (a resource the
- * host does not offer), by its full name and says what to do.
+ * THEATER_ERR_UNSUPPORTED names every import that is UNKNOWN, or that is no function (a resource
+ * the host does not offer), by its full name and says what to do.
  */
 theater_status theater__component_link(theater__component *component,
                                        const theater__import_mode *modes, size_t modes_count,
@@ -151,11 +150,11 @@ typedef enum theater__guest_status {
 } theater__guest_status;
 
 typedef enum theater__trap_kind {
-    THEATER__TRAP_GUEST = 1,   /* unreachable, bad memory access, bad bytes: its own doing */
-    THEATER__TRAP_STACK = 2,   /* call stack exhausted */
-    THEATER__TRAP_LIMIT = 3,   /* a limit: host-call fuel, instances, tables, memories */
-    THEATER__TRAP_HOST = 4,    /* ended by IMPORT_END or EPOCH_END: the owner knows why */
-    THEATER__TRAP_MACHINE = 5  /* the machine failed (no memory): never the guest's fault */
+    THEATER__TRAP_GUEST = 1,  /* unreachable, bad memory access, bad bytes: its own doing */
+    THEATER__TRAP_STACK = 2,  /* call stack exhausted */
+    THEATER__TRAP_LIMIT = 3,  /* a limit: host-call fuel, instances, tables, memories */
+    THEATER__TRAP_HOST = 4,   /* ended by IMPORT_END or EPOCH_END: the owner knows why */
+    THEATER__TRAP_MACHINE = 5 /* the machine failed (no memory): never the guest's fault */
 } theater__trap_kind;
 
 typedef struct theater__trap {
@@ -164,8 +163,8 @@ typedef struct theater__trap {
 } theater__trap;
 
 /*
- * Prepares a fresh store for one call of an export. The first poll instantiates and then calls; both
- * may suspend. args are copied. ops and userdata are borrowed until guest_delete().
+ * Prepares a fresh store for one call of an export. The first poll instantiates and then calls;
+ * both may suspend. args are copied. ops and userdata are borrowed until guest_delete().
  */
 theater_status theater__guest_start(theater__component *component, size_t export_index,
                                     theater_values args, const theater_limits *limits,

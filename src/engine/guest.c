@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One call in a store of its own. The future of the current phase is polled; a poll runs the guest
+ * until it ends, waits in an import, or gives way at an epoch:
+ *
+ *     INSTANTIATE ──ready──> CALL ──ready──> DONE
+ *          └──────error───────┴────error────> TRAPPED
+ *
+ * What a host call may move is limited twice. Wasmtime charges each lift from the guest to a fuel:
+ * a string its bytes, a list 40 bytes an item (its own copy), whatever the item is. A fuel that
+ * lets a list<u8> of the limit pass would let 40 times as much string pass; so the fuel is that
+ * high only for components that can give us a list at all, and a count of our own (values.h) holds
+ * the limit that the user has set.
+ */
+#include "internal.h"
+#include "trap.h"
+#include "types.h"
+#include "values.h"
+
+#include <string.h>
+
+/* sizeof(Val) of Wasmtime 48: what its fuel charges an item of a list. */
+#define HOST_VALUE_BYTES 40u
+/* Names of fields and cases are charged, too: a signature without lists has a few of them. */
+#define FUEL_SLACK ((uint64_t)64 << 10)
+
+static const wasmtime_component_val_t NO_VALUE = {.kind = WASMTIME_COMPONENT_BOOL,
+                                                  .of = {.boolean = false}};
+
+/* ---- on the guest's fiber -------------------------------------------------------------------- */
+
+static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *userdata, uint64_t *out_delta,
+                                  wasmtime_update_deadline_kind_t *out_kind)
+{
+    (void)context;
+    theater__guest *guest = userdata;
+    /* Always one tick away: a longer deadline may be cached in a frame that loops for ever. */
+    *out_delta = 1;
+    *out_kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
+    switch (guest->ops->epoch(guest->userdata)) {
+    case THEATER__EPOCH_CONTINUE:
+        return NULL;
+    case THEATER__EPOCH_YIELD:
+        *out_kind = WASMTIME_UPDATE_DEADLINE_YIELD;
+        return NULL;
+    case THEATER__EPOCH_END:
+        break;
+    }
+    return theater__trap_end(guest, THEATER__TRAP_HOST, "ended by the host");
+}
+
+static wasmtime_error_t *trap_convert(theater__guest *guest, const theater__import *import,
+                                      theater__converted converted, const char *what)
+{
+    if (converted == THEATER__CONVERT_TOO_MUCH) {
+        return theater__trap_end(guest, THEATER__TRAP_LIMIT, THEATER__MOVED_TEXT,
+                                 guest->limits.host_call_bytes_max);
+    }
+    return theater__trap_end(guest, THEATER__TRAP_MACHINE, "%s of '%.*s' %s", what,
+                             (int)import->name.size, import->name.data,
+                             theater__converted_text(converted));
+}
+
+static theater__converted lift_args(theater__guest *guest, const theater__signature *signature,
+                                    const wasmtime_component_val_t *args, size_t args_count,
+                                    theater_value *out)
+{
+    theater__budget budget = theater__budget_of(guest->limits.host_call_bytes_max);
+    theater__converted converted = THEATER__CONVERTED;
+    for (size_t i = 0; converted == THEATER__CONVERTED && i < args_count; i++) {
+        converted = theater__value_lift(signature->params[i].type, &args[i], &guest->arena, &budget,
+                                        &out[i]);
+    }
+    return converted;
+}
+
+wasmtime_error_t *theater__guest_import(theater__guest *guest, uint32_t import_index, bool may_wait,
+                                        const wasmtime_component_val_t *args, size_t args_count,
+                                        wasmtime_component_val_t *results, size_t results_count)
+{
+    const theater__import *import = &guest->component->imports[import_index];
+    THEATER_ASSERT(args_count == import->signature.params_count);
+    THEATER_ASSERT(results_count == (import->signature.result != NULL ? 1 : 0));
+    THEATER_ASSERT(!guest->waiting);
+    theater__arena_reset(&guest->arena);
+    theater_value inline_values[THEATER__ARGS_INLINE];
+    theater_value *values = inline_values;
+    if (args_count > THEATER__ARGS_INLINE) {
+        values = theater__arena_array(&guest->arena, args_count, sizeof *values);
+        if (values == NULL) {
+            return trap_convert(guest, import, THEATER__CONVERT_NOMEM, "an argument");
+        }
+    }
+    theater__converted converted = lift_args(guest, &import->signature, args, args_count, values);
+    if (converted != THEATER__CONVERTED) {
+        return trap_convert(guest, import, converted, "an argument");
+    }
+    theater_value result = {0};
+    theater_values given = {values, args_count};
+    switch (guest->ops->import(guest->userdata, import_index, given, &result)) {
+    case THEATER__IMPORT_RETURN:
+        break;
+    case THEATER__IMPORT_WAIT:
+        THEATER_ASSERT(may_wait);
+        guest->waiting = true;
+        guest->waiting_import = import_index;
+        guest->waiting_result = results_count > 0 ? &results[0] : NULL;
+        return NULL;
+    case THEATER__IMPORT_END:
+        return theater__trap_end(guest, THEATER__TRAP_HOST, "ended by the host");
+    }
+    if (results_count == 0) {
+        return NULL;
+    }
+    converted = theater__value_lower(import->signature.result, &result, &results[0]);
+    if (converted != THEATER__CONVERTED) {
+        return trap_convert(guest, import, converted, "the result");
+    }
+    return NULL;
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static uint64_t times(uint64_t number, uint64_t factor)
+{
+    uint64_t product = 0;
+    return __builtin_mul_overflow(number, factor, &product) ? UINT64_MAX : product;
+}
+
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+    uint64_t sum = 0;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* What the call's own result may weigh: the state, and as much beside it as a host call. */
+static uint64_t result_bytes_max(const theater__guest *guest)
+{
+    return plus(guest->limits.state_bytes_max, guest->limits.host_call_bytes_max);
+}
+
+static size_t fuel_of(const theater__guest *guest, const theater__signature *signature)
+{
+    uint64_t imports = times(guest->limits.host_call_bytes_max,
+                             guest->component->import_takes_list ? HOST_VALUE_BYTES : 1);
+    uint64_t result =
+        times(result_bytes_max(guest),
+              theater__types_result_has(signature, THEATER__TRAIT_LIST) ? HOST_VALUE_BYTES : 1);
+    uint64_t fuel = plus(imports > result ? imports : result, FUEL_SLACK);
+    return fuel < SIZE_MAX ? (size_t)fuel : SIZE_MAX;
+}
+
+static void copy_limits(theater__guest *guest, const theater_limits *limits)
+{
+    /* A caller of an older version has a shorter struct: the rest keeps its defaults. */
+    static const theater_limits DEFAULTS = THEATER_LIMITS_INIT;
+    guest->limits = DEFAULTS;
+    size_t size = limits->struct_size < sizeof *limits ? limits->struct_size : sizeof *limits;
+    memcpy(&guest->limits, limits, size);
+    guest->growth = (theater_engine_limits_t){
+        .memory_bytes_max = guest->limits.memory_bytes_max,
+        .table_elements_max = guest->limits.table_elements_max,
+        .instances_max = guest->limits.instances_max,
+        .tables_max = guest->limits.tables_max,
+        .memories_max = guest->limits.memories_max,
+    };
+}
+
+static theater_status copy_args(theater__guest *guest, const theater__signature *signature,
+                                theater_values args, theater_error *err)
+{
+    guest->args = theater__alloc_zeroed(args.count > 0 ? args.count : 1, sizeof *guest->args);
+    if (guest->args == NULL) {
+        return theater__fail_nomem(err);
+    }
+    for (size_t i = 0; i < args.count; i++) {
+        guest->args[i] = NO_VALUE;
+        guest->args_count = i + 1;
+        theater__converted converted =
+            theater__value_lower(signature->params[i].type, &args.data[i], &guest->args[i]);
+        if (converted != THEATER__CONVERTED) {
+            return theater__fail(err, THEATER_ERR_INVALID, "parameter '%.*s' %s",
+                                 (int)signature->params[i].name.size,
+                                 signature->params[i].name.data,
+                                 theater__converted_text(converted));
+        }
+    }
+    return THEATER_OK;
+}
+
+static theater_status check_callable(const theater__export *export, theater_values args,
+                                     theater_error *err)
+{
+    if (theater__types_params_have(&export->signature, THEATER__TRAIT_OPAQUE) ||
+        theater__types_result_has(&export->signature, THEATER__TRAIT_OPAQUE)) {
+        return theater__fail(err, THEATER_ERR_UNSUPPORTED,
+                             "'%.*s' cannot be called from outside: its signature has resources",
+                             (int)export->name.size, export->name.data);
+    }
+    if (args.count != export->signature.params_count) {
+        return theater__fail(err, THEATER_ERR_INVALID,
+                             "'%.*s' takes %zu parameters, %zu were given", (int)export->name.size,
+                             export->name.data, export->signature.params_count, args.count);
+    }
+    return THEATER_OK;
+}
+
+static void open_store(theater__guest *guest, const theater__signature *signature)
+{
+    guest->store = wasmtime_store_new(guest->component->engine->wasm, guest, NULL);
+    theater_engine_store_limit(guest->store, &guest->growth);
+    theater_engine_store_host_call_fuel(guest->store, fuel_of(guest, signature));
+    theater_engine_store_handles_max(guest->store, guest->limits.handles_max);
+    wasmtime_store_epoch_deadline_callback(guest->store, on_epoch, guest, NULL);
+    wasmtime_context_t *context = wasmtime_store_context(guest->store);
+    wasmtime_context_set_epoch_deadline(context, 1);
+    guest->future = wasmtime_component_linker_instantiate_async(
+        guest->component->linker, context, guest->component->wasm, &guest->instance, &guest->error);
+}
+
+theater_status theater__guest_start(theater__component *component, size_t export_index,
+                                    theater_values args, const theater_limits *limits,
+                                    const theater__guest_ops *ops, void *userdata,
+                                    theater__guest **out_guest, theater_error *err)
+{
+    THEATER_ASSERT(component->linker != NULL);
+    THEATER_ASSERT(export_index < component->exports_count);
+    THEATER_ASSERT(ops->import != NULL && ops->epoch != NULL);
+    const theater__export *export = &component->exports[export_index];
+    theater_status status = check_callable(export, args, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
+    theater__guest *guest = theater__alloc_zeroed(1, sizeof *guest);
+    if (guest == NULL) {
+        return theater__fail_nomem(err);
+    }
+    guest->component = component;
+    guest->export_index = export_index;
+    guest->ops = ops;
+    guest->userdata = userdata;
+    component->guests_count++;
+    copy_limits(guest, limits);
+    status = copy_args(guest, &export->signature, args, err);
+    if (status != THEATER_OK) {
+        theater__guest_delete(guest);
+        return status;
+    }
+    open_store(guest, &export->signature);
+    *out_guest = guest;
+    return THEATER_OK;
+}
+
+/* ---- polling --------------------------------------------------------------------------------- */
+
+static theater__guest_status end_trapped(theater__guest *guest, wasmtime_error_t *error)
+{
+    theater__trap_of(guest, error);
+    guest->phase = THEATER__PHASE_TRAPPED;
+    return THEATER__GUEST_TRAPPED;
+}
+
+/* False if the instance has no such function, which the component's own list rules out. */
+static bool begin_call(theater__guest *guest)
+{
+    wasmtime_context_t *context = wasmtime_store_context(guest->store);
+    const wasmtime_component_export_index_t *index =
+        guest->component->export_indexes[guest->export_index];
+    if (!wasmtime_component_instance_get_func(&guest->instance, context, index, &guest->function)) {
+        return false;
+    }
+    const theater__export *export = &guest->component->exports[guest->export_index];
+    guest->phase = THEATER__PHASE_CALL;
+    guest->returned = NO_VALUE;
+    guest->future = wasmtime_component_func_call_async(
+        &guest->function, context, guest->args, guest->args_count, &guest->returned,
+        export->signature.result != NULL ? 1 : 0, &guest->error);
+    return true;
+}
+
+static theater__guest_status finish(theater__guest *guest)
+{
+    const theater__type *type = guest->component->exports[guest->export_index].signature.result;
+    guest->returned_set = true;
+    if (type != NULL) {
+        theater__arena_reset(&guest->arena);
+        theater__budget budget = theater__budget_of(result_bytes_max(guest));
+        theater__converted converted =
+            theater__value_lift(type, &guest->returned, &guest->arena, &budget, &guest->result);
+        if (converted != THEATER__CONVERTED) {
+            bool large = converted == THEATER__CONVERT_TOO_MUCH;
+            return end_trapped(
+                guest,
+                theater__trap_end(guest, large ? THEATER__TRAP_LIMIT : THEATER__TRAP_MACHINE,
+                                  "the call's result %s", theater__converted_text(converted)));
+        }
+    }
+    guest->phase = THEATER__PHASE_DONE;
+    return THEATER__GUEST_DONE;
+}
+
+theater__guest_status theater__guest_poll(theater__guest *guest)
+{
+    THEATER_ASSERT(guest->phase == THEATER__PHASE_INSTANTIATE ||
+                   guest->phase == THEATER__PHASE_CALL);
+    THEATER_ASSERT(guest->future != NULL);
+    if (guest->waiting) {
+        return THEATER__GUEST_WAITING;
+    }
+    while (wasmtime_call_future_poll(guest->future)) {
+        wasmtime_call_future_delete(guest->future);
+        guest->future = NULL;
+        wasmtime_error_t *error = guest->error;
+        guest->error = NULL;
+        if (error != NULL) {
+            return end_trapped(guest, error);
+        }
+        if (guest->phase == THEATER__PHASE_CALL) {
+            return finish(guest);
+        }
+        if (!begin_call(guest)) {
+            return end_trapped(guest, wasmtime_error_new("the export is not a function"));
+        }
+    }
+    return guest->waiting ? THEATER__GUEST_WAITING : THEATER__GUEST_YIELDED;
+}
+
+theater_status theater__guest_complete(theater__guest *guest, const theater_value *result,
+                                       theater_error *err)
+{
+    THEATER_ASSERT(guest->waiting);
+    THEATER_ASSERT(guest->future != NULL);
+    const theater__import *import = &guest->component->imports[guest->waiting_import];
+    THEATER_ASSERT((guest->waiting_result != NULL) == (import->signature.result != NULL));
+    if (guest->waiting_result != NULL) {
+        if (result == NULL) {
+            return theater__fail(err, THEATER_ERR_INVALID, "'%.*s' has a result; none was given",
+                                 (int)import->name.size, import->name.data);
+        }
+        theater__converted converted =
+            theater__value_lower(import->signature.result, result, guest->waiting_result);
+        if (converted != THEATER__CONVERTED) {
+            wasmtime_component_val_delete(guest->waiting_result);
+            *guest->waiting_result = NO_VALUE;
+            return theater__fail(err, THEATER_ERR_INVALID, "the result of '%.*s' %s",
+                                 (int)import->name.size, import->name.data,
+                                 theater__converted_text(converted));
+        }
+    }
+    guest->waiting = false;
+    guest->waiting_result = NULL;
+    return THEATER_OK;
+}
+
+const theater_value *theater__guest_result(const theater__guest *guest)
+{
+    THEATER_ASSERT(guest->phase == THEATER__PHASE_DONE);
+    const theater__export *export = &guest->component->exports[guest->export_index];
+    return export->signature.result != NULL ? &guest->result : NULL;
+}
+
+theater__trap theater__guest_trap(const theater__guest *guest)
+{
+    THEATER_ASSERT(guest->phase == THEATER__PHASE_TRAPPED);
+    THEATER_ASSERT(guest->trap.kind != 0);
+    return guest->trap;
+}
+
+void theater__guest_delete(theater__guest *guest)
+{
+    if (guest == NULL) {
+        return;
+    }
+    THEATER_ASSERT(guest->component->guests_count > 0);
+    guest->component->guests_count--;
+    /* The future first: it borrows all the rest, and unwinds the fiber it is suspended in. */
+    if (guest->future != NULL) {
+        wasmtime_call_future_delete(guest->future);
+    }
+    if (guest->error != NULL) {
+        wasmtime_error_delete(guest->error);
+    }
+    if (guest->returned_set) {
+        wasmtime_component_val_delete(&guest->returned);
+    }
+    for (size_t i = 0; i < guest->args_count; i++) {
+        wasmtime_component_val_delete(&guest->args[i]);
+    }
+    theater__free(guest->args);
+    if (guest->store != NULL) {
+        wasmtime_store_delete(guest->store);
+    }
+    theater__arena_deinit(&guest->arena);
+    theater__free(guest);
+}
