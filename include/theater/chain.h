@@ -35,7 +35,10 @@ typedef struct theater_hash {
 /** Bytes of a hash as hexadecimal text, terminating NUL included. */
 #define THEATER_HASH_TEXT_SIZE 65
 
-/** A place in a chain: the hash of the event with that number. */
+/**
+ * A place in a chain: the hash of the event with that number. For Theater's own files, whose hashes
+ * are SHA-1, the first 20 bytes hold it and the others are zero.
+ */
 typedef struct theater_head {
     uint64_t seq;
     theater_hash hash;
@@ -64,9 +67,9 @@ typedef enum theater_event_kind {
     THEATER_KIND_TERMINATE = 9,  /**< input: the environment ended the call (budget, cancel) */
     THEATER_KIND_ENGINE = 10,    /**< ambient: another engine version goes on from here */
     THEATER_KIND_STEP = 11,      /**< ambient: the wall clock was stepped */
-    THEATER_KIND_REBASE = 12,    /**< ambient: a sleep's due time was moved to another boot's clock */
-    THEATER_KIND_NOTE = 13,      /**< ambient: parked, adopted and the like, in words */
-    THEATER_KIND_END = 14        /**< end: the reason */
+    THEATER_KIND_REBASE = 12, /**< ambient: a sleep's due time was moved to another boot's clock */
+    THEATER_KIND_NOTE = 13,   /**< ambient: parked, adopted and the like, in words */
+    THEATER_KIND_END = 14     /**< end: the reason */
 } theater_event_kind;
 
 /** How a wait ended; in completion events. */
@@ -76,7 +79,7 @@ typedef enum theater_wait_outcome {
     THEATER_WAIT_CANCELLED = 3, /**< someone cancelled it */
     THEATER_WAIT_SHUTDOWN = 4,  /**< the host was shut down with the policy to tell its actors */
     THEATER_WAIT_WOKEN = 5,     /**< someone woke it before its time */
-    THEATER_WAIT_OVERDUE = 6    /**< it came due while nobody ran, under a policy other than `late` */
+    THEATER_WAIT_OVERDUE = 6 /**< it came due while nobody ran, under a policy other than `late` */
 } theater_wait_outcome;
 
 /** Why an actor or a call ended; in terminate and end events. */
@@ -141,8 +144,7 @@ THEATER_API theater_status theater_chain_open_file(const char *path, theater_cha
  * \retval THEATER_ERR_NOTFOUND the store, or the actor in it, does not exist
  */
 THEATER_API theater_status theater_chain_open_store(const char *url, theater_id id,
-                                                    theater_chain **out_chain,
-                                                    theater_error *err);
+                                                    theater_chain **out_chain, theater_error *err);
 
 /** \brief Frees a chain; accepts NULL. */
 THEATER_API void theater_chain_free(theater_chain *chain);
@@ -155,7 +157,10 @@ typedef struct theater_chain_verify_options {
     size_t struct_size;
     const theater_head *head; /**< NULL, or a head that was kept elsewhere */
 } theater_chain_verify_options;
-#define THEATER_CHAIN_VERIFY_OPTIONS_INIT {sizeof(theater_chain_verify_options), NULL}
+#define THEATER_CHAIN_VERIFY_OPTIONS_INIT          \
+    {                                              \
+        sizeof(theater_chain_verify_options), NULL \
+    }
 
 /** What verification found. */
 typedef enum theater_chain_verdict {
@@ -202,6 +207,18 @@ typedef int theater_chain_write_fn(const void *data, size_t size, void *userdata
 
 /**
  * \brief Writes a chain out. Stops at the first damaged event with THEATER_ERR_CORRUPT.
+ *
+ * What comes before the damage has been written then. Memory is bounded by the largest event.
+ *
+ * \param chain    the chain
+ * \param format   Theater's own files cannot become THEATER_CHAIN_BINARY
+ * \param write    called with pieces in order, some kilobytes each
+ * \param userdata passed to \p write
+ * \param err      optional
+ * \retval THEATER_ERR_CORRUPT     the chain is damaged; the message names the event
+ * \retval THEATER_ERR_CANCELLED   \p write asked to stop
+ * \retval THEATER_ERR_UNSUPPORTED the chain has no such form
+ * \retval THEATER_ERR_NOMEM       out of memory
  */
 THEATER_API theater_status theater_chain_export(const theater_chain *chain,
                                                 theater_chain_format format,
@@ -210,12 +227,18 @@ THEATER_API theater_status theater_chain_export(const theater_chain *chain,
 
 /**
  * \brief Visits the events in order, each verified against the one before.
+ *
+ * Going on from where the last call stopped costs one event; any other position costs a walk from
+ * the beginning. The chain remembers the place: one thread at a time.
+ *
  * \param chain     the chain
  * \param position  0 for the first event; moved on
  * \param out_event borrows from the chain
  * \param err       optional
  * \retval THEATER_ERR_NOTFOUND no further event
  * \retval THEATER_ERR_CORRUPT  the next event is damaged
+ * \retval THEATER_ERR_INVALID  no event begins at that position
+ * \retval THEATER_ERR_UNSUPPORTED the chain is one of Theater's own files
  */
 THEATER_API theater_status theater_chain_next(const theater_chain *chain, size_t *position,
                                               theater_event *out_event, theater_error *err);
@@ -223,7 +246,13 @@ THEATER_API theater_status theater_chain_next(const theater_chain *chain, size_t
 /** \brief Writes 64 lower-case characters and a NUL. */
 THEATER_API void theater_hash_format(const theater_hash *hash,
                                      char out_text[THEATER_HASH_TEXT_SIZE]);
-/** \brief Reads `SEQ:HASH`, as `run --json` prints it. */
+/**
+ * \brief Reads `SEQ:HASH`, as `run --json` prints it.
+ * \param text     NUL-terminated; the hash has 64 hexadecimal characters, or 40 for a SHA-1
+ * \param out_head set on success only
+ * \param err      optional
+ * \retval THEATER_ERR_INVALID the text is no head
+ */
 THEATER_API theater_status theater_head_parse(const char *text, theater_head *out_head,
                                               theater_error *err);
 

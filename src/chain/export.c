@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Exports: one loop over the verified events, one function a format. An export never gives out an
- * event that verification would not have passed; what is before the damage has been written when the
- * damage is reported.
+ * event that verification would not have passed; what is before the damage has been written when
+ * the damage is reported.
  */
 #include "exporter.h"
 

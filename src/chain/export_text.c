@@ -2,11 +2,11 @@
 /*
  * For people: one aligned line an event.
  *
- *          3  2026-11-23T19:20:52.123Z  request  wait        ntwk:theater/timing.sleep(250) until +250 ms
+ *     3  2026-11-23T19:20:52.123Z  request  wait        my:app/clock.wait(250) until +250 ms
  *
- * A chain holds what guests said, so a line is made safe for a terminal: control characters and those
- * that reorder or hide text are written as escapes, and what is long is cut with a note of how much
- * was left out.
+ * A chain holds what guests said, so a line is made safe for a terminal: control characters and
+ * those that reorder or hide text are written as escapes, and what is long is cut with a note of
+ * how much was left out.
  */
 #include "exporter.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Our events as Theater would have recorded them. Theater writes two events where we write one that
- * holds question and answer, and nothing where we record what it does not know (genesis, steps of the
- * clock, changes of engine). What becomes what:
+ * holds question and answer, and nothing where we record what it does not know (genesis, steps of
+ * the clock, changes of engine). What becomes what:
  *
  *     ANSWER of timing           its Call, then its Result or Error; as often as the fold counts
  *     WAIT, later COMPLETION     its Call, later its Result or Error

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Theater's own chain files: read, hashed and written exactly as Theater does it. "Foreign" in names
- * means that format; docs/formats/chain.md ("Theater's own files") describes it.
+ * Theater's own chain files: read, hashed and written exactly as Theater does it. "Foreign" in
+ * names means that format; docs/formats/chain.md ("Theater's own files") describes it.
  */
 #ifndef CHAIN_FOREIGN_H
 #define CHAIN_FOREIGN_H

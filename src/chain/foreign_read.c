@@ -65,7 +65,9 @@ static void skip_space(theater__foreign_reader *reader)
     }
 }
 
-/* Consumes c, with white space in front of it; false and nothing but white space consumed if not. */
+/*
+ * Consumes c, with white space in front of it; false and nothing but white space consumed if not.
+ */
 static bool accept(theater__foreign_reader *reader, char c)
 {
     skip_space(reader);

@@ -3,9 +3,9 @@
  * Theater's own chain file, written byte for byte as Theater writes it: serde_json's pretty printer
  * (two spaces, one array element a line, `[]` for an empty array, no newline at the end).
  *
- * An event's hash is the SHA-1 of the event's compact JSON with an empty hash, description included,
- * so the wording of descriptions matters as much as the data. Both the compact text (into the hash)
- * and the pretty one (into the file) are streamed: neither is ever in memory as a whole.
+ * An event's hash is the SHA-1 of the event's compact JSON with an empty hash, description
+ * included, so the wording of descriptions matters as much as the data. Both the compact text (into
+ * the hash) and the pretty one (into the file) are streamed: neither is ever in memory as a whole.
  */
 #include "foreign.h"
 

@@ -7,8 +7,8 @@
  * here: two hosts share a process) or be carried by every reader and writer. They cannot fail and
  * allocate nothing, so appending an event has one way less to fail. And a 95 byte preimage takes
  * 114 ns with them, 163 ns with a fetched EVP_MD and a reused context, 212 ns with EVP_Digest and
- * 580 ns with SHA256(), which fetches each time (OpenSSL 3.0.22, SHA-NI). SHA-NI is used all the same: the
- * assembly below both interfaces is one.
+ * 580 ns with SHA256(), which fetches each time (OpenSSL 3.0.22, SHA-NI). SHA-NI is used all the
+ * same: the assembly below both interfaces is one.
  *
  * What is hashed is one contiguous piece, since a second update costs another 13 ns:
  *
@@ -17,8 +17,8 @@
  *     | tag    | version | parent's hash  | size (u32)  | event ...
  *     +--------+---------+----------------+-------------+---------
  *
- * Every field in front of the event has a fixed size, so no two different (parent, event) pairs give
- * the same bytes; the tag keeps our hashes apart from those of any other protocol.
+ * Every field in front of the event has a fixed size, so no two different (parent, event) pairs
+ * give the same bytes; the tag keeps our hashes apart from those of any other protocol.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
@@ -129,7 +129,9 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* Decimal digits up to ':'; false if there are none, if the number overflows, or without a colon. */
+/*
+ * Decimal digits up to ':'; false if there are none, if the number overflows, or without a colon.
+ */
 static bool parse_seq(const char **text, uint64_t *out_seq)
 {
     const char *p = *text;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The words for the numbers of the byte format, and which class each kind has. Exports, messages and
- * the command line say these words; docs/formats/chain.md lists them.
+ * The words for the numbers of the byte format, and which class each kind has. Exports, messages
+ * and the command line say these words; docs/formats/chain.md lists them.
  */
 #include "event.h"
 

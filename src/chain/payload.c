@@ -6,8 +6,8 @@
  * nothing was short, nothing is left, every range held. One value has one spelling: varints are
  * shortest, flags are 0 or 1, fields that a kind does not have are not written.
  *
- * The texts of endings come from traps, that is from guests: the encoder makes them valid and short,
- * so that whatever an engine says can be recorded and read back.
+ * The texts of endings come from traps, that is from guests: the encoder makes them valid and
+ * short, so that whatever an engine says can be recorded and read back.
  */
 #include <chain/payload.h>
 

@@ -5,8 +5,8 @@
  * the bytes beside. Nothing that fails moves the reader.
  *
  * An erased payload has a mark of its own (the frame's check inverted) instead of nothing at all:
- * were it nothing, one flipped byte in a size would turn a payload into an erased one and the damage
- * would be blamed on the next event.
+ * were it nothing, one flipped byte in a size would turn a payload into an erased one and the
+ * damage would be blamed on the next event.
  */
 #include "event.h"
 #include "hash.h"

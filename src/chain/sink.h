@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where exports go: a block of fixed size in front of a write callback, so that a chain of any length
- * is written with bounded memory and few calls. After the callback asked to stop, writes are ignored;
- * theater__sink_flush() at the end tells.
+ * Where exports go: a block of fixed size in front of a write callback, so that a chain of any
+ * length is written with bounded memory and few calls. After the callback asked to stop, writes are
+ * ignored; theater__sink_flush() at the end tells.
  */
 #ifndef CHAIN_SINK_H
 #define CHAIN_SINK_H

@@ -7,9 +7,9 @@
  *     call   = CALL { ANSWER | POST | request | ambient } ( RETURN | TERMINATE | end )
  *     request = ( WAIT | EFFECT ) { ambient } ( COMPLETION | TERMINATE | end )
  *
- * A chain may stop after any event: its actor is then running, or asleep. An erased payload is taken
- * on trust where its content would matter, except for the genesis, without which nothing says whose
- * chain it is.
+ * A chain may stop after any event: its actor is then running, or asleep. An erased payload is
+ * taken on trust where its content would matter, except for the genesis, without which nothing says
+ * whose chain it is.
  */
 #include "walk.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Appending. An event is encoded right behind the prefix of its preimage on the stack, hashed there
- * in one piece, and copied into the frames in one extension of the buffer. That extension is the only
- * thing that can fail, and it comes before anything is changed: a writer whose append failed is the
- * writer it was.
+ * in one piece, and copied into the frames in one extension of the buffer. That extension is the
+ * only thing that can fail, and it comes before anything is changed: a writer whose append failed
+ * is the writer it was.
  *
  *     frame   varint event size | event | check (8) | varint beside size | beside
  *     beside  external: salt (16) | payload;  erased: the check, each bit inverted (8)

@@ -3,7 +3,7 @@
  * Chains as bytes. Three encodings, from the inside out (docs/formats/chain.md):
  *
  *   event   varint seq · u8 class · u8 kind · varint wall ms · u8 flags · payload (to the end);
- *           flags bit 0: the payload is 32 bytes, SHA-256(salt || payload), and the payload is beside
+ *           flags bit 0: here stands SHA-256(salt || payload), 32 bytes, and the payload beside
  *   frame   varint event size · event · first 8 bytes of the event's hash · varint beside size ·
  *           beside (16 bytes of salt, then the payload; empty if inline; if the payload was erased,
  *           the 8 bytes of hash with every bit inverted, a mark that no single damaged byte makes)
@@ -79,8 +79,8 @@ typedef struct theater__chain_reader {
 void theater__chain_reader_init(theater__chain_reader *reader, const uint8_t *frames, size_t size,
                                 const theater_hash *parent, uint64_t first_seq);
 /*
- * The next event, with link, sequence, class, kind and the beside bytes checked. NOTFOUND at the end;
- * CORRUPT names the event ("event 17: …"). The reader is unchanged on failure.
+ * The next event, with link, sequence, class, kind and the beside bytes checked. NOTFOUND at the
+ * end; CORRUPT names the event ("event 17: …"). The reader is unchanged on failure.
  */
 theater_status theater__chain_read(theater__chain_reader *reader, theater_event *out_event,
                                    theater_error *err);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What stands in an event's payload, kind by kind. Encoders append to a buffer, decoders check every
- * byte (a payload may come from anyone) and borrow from it; trailing bytes are refused, and so is
- * every second spelling: a decoded payload encodes to the bytes it came from. Values inside stay
- * encoded (base/value.h): replay compares bytes, and only what is delivered is decoded.
+ * What stands in an event's payload, kind by kind. Encoders append to a buffer, decoders check
+ * every byte (a payload may come from anyone) and borrow from it; trailing bytes are refused, and
+ * so is every second spelling: a decoded payload encodes to the bytes it came from. Values inside
+ * stay encoded (base/value.h): replay compares bytes, and only what is delivered is decoded.
  *
- * Encoders write only the fields that the kind has (a WAIT's by its wait_kind) and decoders leave the
- * others zero. Texts have to be UTF-8; names of functions, exports and handlers are not empty.
+ * Encoders write only the fields that the kind has (a WAIT's by its wait_kind) and decoders leave
+ * the others zero. Texts have to be UTF-8; names of functions, exports and handlers are not empty.
  * Errors are CORRUPT and do not know the event's number: callers put it in front.
  */
 #ifndef CHAIN_PAYLOAD_H
@@ -60,8 +60,8 @@ typedef struct theater__request {
 } theater__request;
 
 /*
- * How many equal answers one event may stand for: a fold is closed there, since exports expand it and
- * a chain of a few bytes must not unfold without end. The encoder asserts it.
+ * How many equal answers one event may stand for: a fold is closed there, since exports expand it
+ * and a chain of a few bytes must not unfold without end. The encoder asserts it.
  */
 #define THEATER__ANSWER_COUNT_MAX (1u << 20)
 
