@@ -20,6 +20,13 @@ typedef struct theater_id {
 #define THEATER_ID_TEXT_SIZE 37
 
 /**
+ * \brief A new random id.
+ * \param out_id set on success only
+ * \param err    optional
+ */
+THEATER_API theater_status theater_id_new(theater_id *out_id, theater_error *err);
+
+/**
  * \brief Writes the canonical text of an id, 36 lower-case characters and a NUL.
  * \param id       the id
  * \param out_text at least THEATER_ID_TEXT_SIZE bytes

@@ -19,8 +19,8 @@
  * | LIST TUPLE          | `items`                                                             |
  * | RECORD              | `items`, each with its field's `name`                               |
  * | FLAGS               | `items`: one BOOL a declared flag that is set, with its `name`      |
- * | ENUM                | `name`                                                              |
- * | VARIANT             | `name` of the case; `items` has one value, or none                  |
+ * | ENUM                | `case_name`                                                         |
+ * | VARIANT             | `case_name`; `items` has one value, or none                         |
  * | OPTION              | `items` has one value (some) or none                                |
  * | RESULT              | `is_ok`; `items` has one value, or none                             |
  */
@@ -84,8 +84,9 @@ typedef struct theater_values {
 /** One value; see the table at the top of this file. Zeroed memory is no value (kind 0). */
 struct theater_value {
     theater_value_kind kind;
-    bool is_ok;        /**< RESULT */
-    theater_text name; /**< field, case or flag name; empty elsewhere */
+    bool is_ok;             /**< RESULT */
+    theater_text name;      /**< of the field or flag that this value stands in; empty elsewhere */
+    theater_text case_name; /**< ENUM, VARIANT: the case that is meant; empty elsewhere */
     union {
         bool boolean;
         int64_t s64;
@@ -142,6 +143,23 @@ static inline theater_value theater_value_option(const theater_value *payload)
     value.of.items.count = payload != NULL ? 1 : 0;
     return value;
 }
+
+/**
+ * \brief Writes a value as one line of compact JSON, integers exact.
+ *
+ * A result is {"ok":X} or {"err":X}, an option X or null, a list of u8 an array of numbers; numbers
+ * that JSON cannot say (NaN, infinities) are strings.
+ *
+ * \param value    borrowed
+ * \param write    receives the text in pieces; non-zero stops
+ * \param userdata given to write
+ * \param err      optional
+ * \retval THEATER_ERR_CANCELLED write stopped it
+ */
+THEATER_API theater_status theater_value_write_json(const theater_value *value,
+                                                    int (*write)(const void *data, size_t size,
+                                                                 void *userdata),
+                                                    void *userdata, theater_error *err);
 
 THEATER_END_DECLS
 #endif

@@ -11,7 +11,7 @@
 typedef struct theater__arena_block theater__arena_block;
 
 typedef struct theater__arena {
-    theater__arena_block *blocks; /* newest first */
+    theater__arena_block *blocks; /* the one being filled first */
     size_t used;                  /* bytes handed out since the last reset */
     size_t used_max;              /* bound on that; 0 = THEATER__ARENA_BYTES_MAX */
 } theater__arena;

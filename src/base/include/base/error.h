@@ -16,9 +16,11 @@ theater_status theater__fail(theater_error *err, theater_status status, const ch
 theater_status theater__fail_errno(theater_error *err, theater_status status, int os_errno,
                                    const char *format, ...) THEATER_PRINTF(4, 5);
 
-/* Puts "context: " in front of the message that err holds; returns err's status. */
-theater_status theater__fail_in(theater_error *err, const char *format, ...)
-    THEATER_PRINTF(2, 3);
+/*
+ * Puts "context: " in front of the message that err holds; returns err's status. A NULL err knows
+ * none: THEATER_ERR_INTERNAL, so whoever passes an optional err on returns the status it was given.
+ */
+theater_status theater__fail_in(theater_error *err, const char *format, ...) THEATER_PRINTF(2, 3);
 
 /* Out of memory: one fixed text, no formatting. */
 theater_status theater__fail_nomem(theater_error *err);

@@ -19,6 +19,9 @@
 /* Memory of one turn's decoded values: 64 MiB holds the largest argument with its item arrays. */
 #define THEATER__ARENA_BYTES_MAX ((size_t)64 << 20)
 
+/* A growing buffer: a GiB is more than any export holds; past it, a buffer fails as without memory. */
+#define THEATER__BUFFER_BYTES_MAX ((size_t)1 << 30)
+
 /* One event's payload, external ones included: state is at most 1 MiB, with room around it. */
 #define THEATER__PAYLOAD_BYTES_MAX ((size_t)4 << 20)
 
@@ -30,5 +33,8 @@
 
 /* Text of a trap or refusal as it is kept in the chain. */
 #define THEATER__REASON_BYTES_MAX 1024u
+
+/* Bytes of batches that were submitted and are not durable yet: beyond it actors have to wait. */
+#define THEATER__STORE_INFLIGHT_MAX ((uint64_t)256 << 20)
 
 #endif

@@ -15,7 +15,7 @@ typedef struct theater__list {
 } theater__list;
 
 #define THEATER__LIST_OWNER(link, type, member) \
-    ((type *)(void *)((char *)(link) - offsetof(type, member)))
+    ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 static inline void theater__list_init(theater__list *head)
 {

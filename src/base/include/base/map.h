@@ -15,7 +15,7 @@
 typedef const theater_id *theater__map_key_fn(uint32_t number, const void *userdata);
 
 typedef struct theater__map {
-    uint32_t *slots; /* number + 1; 0 = empty; UINT32_MAX = removed */
+    uint32_t *slots;      /* number + 1; 0 = empty; UINT32_MAX = removed */
     uint32_t slots_count; /* power of two */
     uint32_t used;        /* live + removed */
     uint32_t live;

@@ -18,7 +18,8 @@ typedef struct theater__type_member {
 } theater__type_member;
 
 struct theater__type {
-    theater_value_kind kind; /* BYTES for list<u8>; 0 for what JSON cannot give (resources, streams) */
+    theater_value_kind
+        kind; /* BYTES for list<u8>; 0 for what JSON cannot give (resources, streams) */
     /* LIST, OPTION: one. RESULT: two, ok then err. RECORD, TUPLE, VARIANT, ENUM, FLAGS: all. */
     const theater__type_member *members;
     size_t members_count;
@@ -37,9 +38,8 @@ typedef struct theater__signature {
  * expected. Values live in arena and may borrow from it only.
  */
 theater_status theater__values_from_json(const char *json, size_t size,
-                                         const theater__signature *signature,
-                                         theater__arena *arena, theater_values *out_values,
-                                         theater_error *err);
+                                         const theater__signature *signature, theater__arena *arena,
+                                         theater_values *out_values, theater_error *err);
 
 /* The type as WIT spells it, such as `result<u64, string>`, appended. */
 struct theater__buffer;
