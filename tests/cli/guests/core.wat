@@ -1,0 +1,2 @@
+;; A core module: no component.
+(module (func (export "run")))

@@ -1,0 +1,93 @@
+;; Exports for the tests of the command, one for each thing that can come out of a call.
+;;   number: func(n: u64) -> u64        the number back
+;;   text: func(s: string) -> string    the text back
+;;   nothing: func()
+;;   trap: func()                       executes `unreachable`
+;;   spin: func()                       never ends
+;;   say: func(s: string)               logs the text
+;;   pause: func(ms: u64) -> result<u64, string>   sleeps twice, logs between
+;;   quit: func() -> result<_, string>  asks for its own shutdown
+(component
+  (import "ntwk:theater/timing" (instance $timing
+    (export "now" (func (result u64)))
+    (export "sleep" (func (param "duration" u64) (result (result (error string)))))))
+  (import "ntwk:theater/runtime" (instance $runtime
+    (export "log" (func (param "msg" string)))
+    (export "shutdown" (func (param "data" (option (list u8))) (result (result (error string)))))))
+
+  (core module $libc
+    (memory (export "memory") 2)
+    (global $heap (mut i32) (i32.const 4096))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (local $p i32)
+      (local.set $p (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+      (global.set $heap (i32.add (local.get $p) (local.get 3)))
+      (local.get $p)))
+  (core instance $libc (instantiate $libc))
+  (alias core export $libc "memory" (core memory $mem))
+  (alias core export $libc "realloc" (core func $realloc))
+  (alias export $timing "sleep" (func $sleep))
+  (alias export $runtime "log" (func $log))
+  (alias export $runtime "shutdown" (func $shutdown))
+  (core func $sleep_core (canon lower (func $sleep) (memory $mem) (realloc $realloc)))
+  (core func $log_core (canon lower (func $log) (memory $mem) (realloc $realloc)))
+  (core func $shutdown_core (canon lower (func $shutdown) (memory $mem) (realloc $realloc)))
+
+  (core module $guest
+    (import "libc" "memory" (memory 2))
+    (import "host" "sleep" (func $sleep (param i64 i32)))
+    (import "host" "log" (func $log (param i32 i32)))
+    (import "host" "shutdown" (func $shutdown (param i32 i32 i32 i32)))
+    (data (i32.const 1024) "half \1b[31mred\07\n\"way\" \\ \c3\a9")
+    (func (export "number") (param i64) (result i64) (local.get 0))
+    (func (export "text") (param i32 i32) (result i32)
+      (i32.store (i32.const 16) (local.get 0))
+      (i32.store (i32.const 20) (local.get 1))
+      (i32.const 16))
+    (func (export "nothing"))
+    (func (export "trap") unreachable)
+    (func (export "spin") (loop (br 0)))
+    (func (export "say") (param i32 i32) (call $log (local.get 0) (local.get 1)))
+    (func (export "pause") (param i64) (result i32)
+      (call $sleep (local.get 0) (i32.const 32))
+      (if (i32.load8_u (i32.const 32)) (then (return (call $fail))))
+      (call $log (i32.const 1024) (i32.const 24))
+      (call $sleep (local.get 0) (i32.const 32))
+      (if (i32.load8_u (i32.const 32)) (then (return (call $fail))))
+      (i32.store8 (i32.const 48) (i32.const 0))
+      (i64.store (i32.const 56) (i64.const 2))
+      (i32.const 48))
+    (func $fail (result i32)
+      (i32.store8 (i32.const 48) (i32.const 1))
+      (i64.store (i32.const 56) (i64.load (i32.const 36)))
+      (i32.const 48))
+    (func (export "quit") (result i32)
+      (call $shutdown (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 64))
+      (i32.const 64)))
+  (core instance $guest (instantiate $guest
+    (with "libc" (instance (export "memory" (memory $mem))))
+    (with "host" (instance
+      (export "sleep" (func $sleep_core))
+      (export "log" (func $log_core))
+      (export "shutdown" (func $shutdown_core))))))
+  (alias core export $guest "number" (core func $number))
+  (alias core export $guest "text" (core func $text))
+  (alias core export $guest "nothing" (core func $nothing))
+  (alias core export $guest "trap" (core func $trap))
+  (alias core export $guest "spin" (core func $spin))
+  (alias core export $guest "say" (core func $say))
+  (alias core export $guest "pause" (core func $pause))
+  (alias core export $guest "quit" (core func $quit))
+  (func (export "number") (param "n" u64) (result u64) (canon lift (core func $number)))
+  (func (export "text") (param "s" string) (result string)
+    (canon lift (core func $text) (memory $mem) (realloc $realloc)))
+  (func (export "nothing") (canon lift (core func $nothing)))
+  (func (export "trap") (canon lift (core func $trap)))
+  (func (export "spin") (canon lift (core func $spin)))
+  (func (export "say") (param "s" string)
+    (canon lift (core func $say) (memory $mem) (realloc $realloc)))
+  (func (export "pause") (param "ms" u64) (result (result u64 (error string)))
+    (canon lift (core func $pause) (memory $mem) (realloc $realloc)))
+  (func (export "quit") (result (result (error string)))
+    (canon lift (core func $quit) (memory $mem) (realloc $realloc)))
+)
