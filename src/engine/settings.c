@@ -8,8 +8,8 @@
  */
 #include "settings.h"
 
-/* A host callback may use THEATER__CALLBACK_STACK_MAX (64 KiB) of the margin; the rest is Wasmtime's
- * own conversion of values, which runs on the same fiber. */
+/* A host callback may use THEATER__CALLBACK_STACK_MAX (64 KiB) of the margin; the rest is for
+ * Wasmtime's own conversion of values, which runs on the same fiber. */
 _Static_assert(THEATER__FIBER_STACK_BYTES >= THEATER__WASM_STACK_BYTES + ((size_t)256 << 10),
                "margin for host callbacks");
 

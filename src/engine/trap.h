@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Wasmtime's errors in our words.
+ * Wasmtime's errors in our words: what ended a guest, and why, in a text that is the same whenever
+ * the guest is executed again.
  */
 #ifndef ENGINE_TRAP_H
 #define ENGINE_TRAP_H

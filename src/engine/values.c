@@ -44,16 +44,6 @@ static const theater__type *item_type(const theater__type *type, const theater__
     return type->kind == THEATER_VALUE_LIST ? type->members[0].type : type->members[index].type;
 }
 
-/*
- * Whether a value of this type in a frame of that type carries the field's name. An enum or variant
- * does not: its name is the case, which must not be lost, while the field is known by its position.
- */
-static bool names_field(const theater__type *type, const theater__type *inner)
-{
-    return type->kind == THEATER_VALUE_RECORD && inner->kind != THEATER_VALUE_ENUM &&
-           inner->kind != THEATER_VALUE_VARIANT;
-}
-
 /* The index of the member with this name, or members_count. */
 static size_t find_member(const theater__type *type, theater_text name)
 {
@@ -198,12 +188,11 @@ static theater__converted lift_variant(lifting *state, const theater__type *type
                                        const wasmtime_component_valvariant_t *variant,
                                        theater_value *out)
 {
-    out->name = (theater_text){variant->discriminant.data, variant->discriminant.size};
-    size_t index = find_member(type, out->name);
+    out->case_name = (theater_text){variant->discriminant.data, variant->discriminant.size};
+    size_t index = find_member(type, out->case_name);
     if (index == type->members_count) {
         return THEATER__CONVERT_MISMATCH;
     }
-    out->name = type->members[index].name;
     return lift_payload(state, type, index, variant->val, out);
 }
 
@@ -298,7 +287,7 @@ static theater__converted lift_one(lifting *state, const theater__type *type,
         out->of.u64 = val->of.character;
         return spent(spend(state->budget, 4));
     case THEATER_VALUE_ENUM:
-        out->name = (theater_text){val->of.enumeration.data, val->of.enumeration.size};
+        out->case_name = (theater_text){val->of.enumeration.data, val->of.enumeration.size};
         return spent(spend(state->budget, 1));
     default:
         return lift_compound(state, type, val, out);
@@ -329,7 +318,7 @@ theater__converted theater__value_lift(const theater__type *type,
             return THEATER__CONVERT_MISMATCH;
         }
         converted = lift_one(&state, inner, from, to);
-        if (top->single == NULL && names_field(top->type, inner)) {
+        if (top->single == NULL && top->type->kind == THEATER_VALUE_RECORD) {
             to->name = top->type->members[index].name;
         }
     }
@@ -398,8 +387,7 @@ static theater__converted lower_record(lowering *state, const theater__type *typ
     for (size_t i = 0; i < type->members_count; i++) {
         theater_text name = type->members[i].name;
         theater_text given = value->of.items.data[i].name;
-        if (names_field(type, type->members[i].type) &&
-            (given.size != name.size || memcmp(given.data, name.data, name.size) != 0)) {
+        if (given.size != name.size || memcmp(given.data, name.data, name.size) != 0) {
             return THEATER__CONVERT_MISMATCH;
         }
         wasm_byte_vec_new(&out->data[i].name, name.size, name.data);
@@ -448,13 +436,13 @@ static theater__converted lower_variant(lowering *state, const theater__type *ty
                                         const theater_value *value,
                                         wasmtime_component_valvariant_t *out)
 {
-    size_t index = find_member(type, value->name);
+    size_t index = find_member(type, value->case_name);
     wasm_byte_vec_new_empty(&out->discriminant);
     out->val = NULL;
     if (index == type->members_count) {
         return THEATER__CONVERT_MISMATCH;
     }
-    wasm_byte_vec_new(&out->discriminant, value->name.size, value->name.data);
+    wasm_byte_vec_new(&out->discriminant, value->case_name.size, value->case_name.data);
     return lower_payload(state, type, index, value->of.items, &out->val);
 }
 
@@ -591,8 +579,8 @@ static theater__converted lower_one(lowering *state, const theater__type *type,
         converted = lower_name(value->of.text, &out->of.string);
         break;
     case THEATER_VALUE_ENUM:
-        converted = find_member(type, value->name) < type->members_count
-                        ? lower_name(value->name, &out->of.enumeration)
+        converted = find_member(type, value->case_name) < type->members_count
+                        ? lower_name(value->case_name, &out->of.enumeration)
                         : THEATER__CONVERT_MISMATCH;
         break;
     default:
