@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a kind of store implements. store.c reads the URL, calls through this table and knows
+ * nothing else of the kinds. A store's own structure begins with a theater__store.
+ */
+#ifndef STORE_BACKEND_H
+#define STORE_BACKEND_H
+
+#include <store/store.h>
+
+typedef struct theater__store_operations {
+    const char *level; /* "durable" or "memory" */
+    void (*close)(theater__store *store);
+    theater_status (*recover_next)(theater__store *store, theater__recovered *out_actor,
+                                   theater_error *err);
+    theater_status (*submit)(theater__store *store, const theater__batch *batch,
+                             theater__ticket *out_ticket, uint64_t *out_place, theater_error *err);
+    theater_status (*read)(theater__store *store, const theater__read *read,
+                           theater__ticket *out_ticket, theater_error *err);
+    int (*fd)(const theater__store *store);
+    bool (*poll)(theater__store *store, theater__store_completion *out_completion);
+    uint64_t (*inflight)(const theater__store *store);
+    const theater_error *(*failure)(const theater__store *store);
+    theater_status (*put_component)(theater__store *store, const theater_hash *digest,
+                                    theater_bytes bytes, theater_error *err);
+    theater_status (*get_component)(theater__store *store, const theater_hash *digest,
+                                    theater__buffer *out_bytes, theater_error *err);
+} theater__store_operations;
+
+struct theater__store {
+    const theater__store_operations *operations;
+    char *url; /* full form; freed by theater__store_close() */
+    theater__log log;
+};
+
+theater_status theater__memory_open(const theater__store_options *options,
+                                    theater__store **out_store, theater_error *err);
+/* directory: what stands behind "log:". */
+theater_status theater__logstore_open(const char *directory, const theater__store_options *options,
+                                      theater__store **out_store, theater_error *err);
+theater_status theater__logstore_collect(const char *directory, const theater_id *actor,
+                                         theater__buffer *out_frames,
+                                         char out_damage[THEATER_ERROR_MESSAGE_MAX],
+                                         theater_error *err);
+theater_status theater__logstore_list(const char *directory, theater__store_list_fn *visit,
+                                      void *userdata, theater_error *err);
+
+/* A batch must agree with itself whatever the store; INVALID says how it does not. */
+theater_status theater__batch_check(const theater__batch *batch, theater_error *err);
+
+#endif

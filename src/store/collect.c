@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Looking at a log from outside: no lock, no trust, nothing written. It may be in use, and it may
+ * be damaged in any way; both must not be confused.
+ *
+ * Damage is what is broken in front of a place that a later group calls durable. What is broken
+ * behind that is a write which is going on right now, or was torn: it is passed over, together with
+ * the rest of its group, as recovery would. And because bytes may be read while they are written,
+ * damage is only believed when a second look finds the same.
+ *
+ * Whose damage is it? A damaged record still says much about itself: its actor, the record before
+ * it, the head before it, the actor's genesis. If two of these are ours, it is ours: its frames are
+ * given as they stand, so that the chain's own check can name the event. If none is, and the rest
+ * of it looks like a record, it is someone else's. What is too broken to tell is held against every
+ * actor, until a later record of ours follows our last one without a gap.
+ */
+#include "logstore.h"
+
+#include <base/alloc.h>
+#include <base/assert.h>
+#include <base/error.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Looks until two agree; a log that is written faster than it is read is believed after these. */
+#define COLLECT_LOOKS_MAX 6
+
+/* Something broken. It counts once a later group says that the log was durable behind it. */
+typedef struct damage_note {
+    bool found;
+    bool promised;
+    uint64_t place;
+    char text[THEATER_ERROR_MESSAGE_MAX];
+} damage_note;
+
+/* Where the actor stands after its last record that was taken. */
+typedef struct position {
+    size_t frames_size;
+    uint64_t next_seq;
+    theater_hash head;
+    uint64_t place;
+    uint64_t genesis;
+    bool begun;
+} position;
+
+typedef struct collection {
+    const theater_id *actor;
+    theater__buffer *frames;
+    position now;
+    position before_group; /* to go back to if the group turns out to be torn */
+    bool seen;             /* there is a trace of the actor */
+    damage_note ours;      /* ends the collection */
+    damage_note doubt;     /* may have been ours */
+    damage_note headers;   /* of a group or segment: is held against records of ours behind it */
+} collection;
+
+/* ---- damage ---------------------------------------------------------------------------------- */
+
+static void note(damage_note *damage, uint64_t place, const char *what, const char *verb)
+{
+    if (damage->found) {
+        return;
+    }
+    damage->found = true;
+    damage->promised = false;
+    damage->place = place;
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(format_place_segment(place), name);
+    (void)snprintf(damage->text, sizeof(damage->text), "%s at %s:%llu %s", what, name,
+                   (unsigned long long)format_place_offset(place), verb);
+}
+
+static void promise(damage_note *damage, uint64_t durable_upto)
+{
+    if (damage->found && durable_upto > damage->place) {
+        damage->promised = true;
+    }
+}
+
+/* ---- whose record is it ---------------------------------------------------------------------- */
+
+static bool same_id(const theater_id *a, const theater_id *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static bool same_hash(const theater_hash *a, const theater_hash *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static unsigned differing_bytes(const theater_id *a, const theater_id *b)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < sizeof(a->bytes); i++) {
+        count += a->bytes[i] != b->bytes[i];
+    }
+    return count;
+}
+
+typedef enum ownership {
+    OWNER_OTHER,
+    OWNER_UNKNOWN,
+    OWNER_LIKELY, /* could be our genesis, if no other one turns up */
+    OWNER_US
+} ownership;
+
+static ownership owner_of(const collection *collector, const theater__scan_item *item)
+{
+    if (item->size < FORMAT_RECORD_HEADER_SIZE) {
+        return OWNER_UNKNOWN;
+    }
+    const position *now = &collector->now;
+    const theater__format_record *record = &item->record;
+    bool id = same_id(&record->actor, collector->actor);
+    unsigned signs = id;
+    if (now->begun) {
+        signs += record->previous == now->place;
+        signs += same_hash(&record->parent, &now->head);
+        signs += record->genesis == now->genesis;
+        if (signs >= 2) {
+            return OWNER_US;
+        }
+    } else {
+        static const theater_hash no_parent = {{0}};
+        unsigned first = (unsigned)(record->previous == THEATER__PLACE_NONE) +
+                         (unsigned)same_hash(&record->parent, &no_parent) +
+                         (unsigned)(record->first_seq == 0) +
+                         (unsigned)(record->genesis == item->place);
+        if (id && first >= 1) {
+            return OWNER_US;
+        }
+        if (first == 4 && differing_bytes(&record->actor, collector->actor) == 1) {
+            return OWNER_LIKELY;
+        }
+    }
+    if (id) {
+        return OWNER_US;
+    }
+    return item->disagreements <= 1 ? OWNER_OTHER : OWNER_UNKNOWN;
+}
+
+/* ---- records --------------------------------------------------------------------------------- */
+
+static bool take_frames(collection *collector, const theater__format_record *record, uint64_t place)
+{
+    theater__buffer_put(collector->frames, record->frames.data, record->frames.size);
+    if (collector->frames->failed) {
+        return false;
+    }
+    position *now = &collector->now;
+    now->frames_size = collector->frames->size;
+    now->next_seq = record->first_seq + record->events_count;
+    now->head = record->head;
+    now->place = place;
+    now->genesis = now->begun ? now->genesis : place;
+    now->begun = true;
+    return true;
+}
+
+/* An intact record of the actor. False without memory. */
+static bool visit_record(collection *collector, const theater__scan_item *item)
+{
+    const theater__format_record *record = &item->record;
+    position *now = &collector->now;
+    collector->seen = true;
+    if (collector->ours.found) {
+        return true;
+    }
+    if (collector->headers.found) {
+        collector->ours = collector->headers;
+        return true;
+    }
+    bool follows = now->begun
+                       ? record->previous == now->place && record->first_seq == now->next_seq &&
+                             same_hash(&record->parent, &now->head)
+                       : record->previous == THEATER__PLACE_NONE && record->first_seq == 0;
+    if (!follows) {
+        if (collector->doubt.found) {
+            collector->ours = collector->doubt;
+        } else {
+            note(&collector->ours, item->place, "a record of this actor in front of the one",
+                 "is missing");
+        }
+        return true;
+    }
+    collector->doubt.found = false;
+    return take_frames(collector, record, item->place);
+}
+
+/* Bytes in a group that are no intact record. False without memory. */
+static bool visit_bad_record(collection *collector, const theater__scan_item *item)
+{
+    ownership owner = owner_of(collector, item);
+    collector->seen = collector->seen || owner == OWNER_US;
+    if (collector->ours.found || owner == OWNER_OTHER) {
+        return true;
+    }
+    if (owner != OWNER_US) {
+        note(&collector->doubt, item->place,
+             owner == OWNER_LIKELY ? "the first record, probably of this actor," : "a record",
+             "is damaged");
+        return true;
+    }
+    note(&collector->ours, item->place, "the record", "is damaged");
+    if (item->disagreements == 0 && !collector->headers.found) {
+        return take_frames(collector, &item->record, item->place);
+    }
+    return true;
+}
+
+/* ---- segments -------------------------------------------------------------------------------- */
+
+static void visit_group(collection *collector, const theater__scan_item *item)
+{
+    promise(&collector->ours, item->group.durable_upto);
+    promise(&collector->doubt, item->group.durable_upto);
+    promise(&collector->headers, item->group.durable_upto);
+    if (!collector->ours.found) {
+        collector->before_group = collector->now;
+    }
+}
+
+/*
+ * The closing group is the one piece of a log whose every byte is known beforehand. If what stands
+ * at the end differs from it in a single byte, and its last word is there, that was no torn write.
+ */
+static bool is_damaged_closing(const theater__scan *scan, const theater__scan_item *tail,
+                               const theater__format_group *last)
+{
+    if (tail->size < FORMAT_GROUP_HEADER_SIZE || last->sequence == 0 ||
+        !theater__all_zero(tail->data + FORMAT_GROUP_HEADER_SIZE,
+                           tail->size - FORMAT_GROUP_HEADER_SIZE)) {
+        return false;
+    }
+    theater__format_group closing = {
+        .sequence = last->sequence + 1,
+        .place = tail->place,
+        .durable_upto = tail->place,
+        .previous = last->place,
+    };
+    uint8_t expected[FORMAT_GROUP_HEADER_SIZE];
+    theater__format_group_encode(scan->seed, &closing, expected);
+    unsigned differences = 0;
+    for (size_t i = 0; i < sizeof(expected); i++) {
+        differences += expected[i] != tail->data[i];
+    }
+    return differences == 1 && tail->data[FORMAT_GROUP_HEADER_SIZE - 1] != 0;
+}
+
+static void visit_tail(collection *collector, const theater__scan *scan,
+                       const theater__scan_item *tail, const theater__format_group *last)
+{
+    if (collector->ours.found) {
+        return;
+    }
+    note(&collector->doubt, tail->place, "the end of the log", "is damaged");
+    if (is_damaged_closing(scan, tail, last)) {
+        collector->doubt.promised = true;
+    }
+}
+
+/* One segment's bytes. False without memory. */
+static bool visit_segment(collection *collector, uint32_t seed, uint32_t number,
+                          const theater__buffer *bytes)
+{
+    theater__format_segment header;
+    theater_status status = theater__format_segment_decode(bytes->data, bytes->size, &header);
+    if (status != THEATER_OK || header.number != number ||
+        theater__format_seed(header.store_id) != seed) {
+        note(&collector->headers, format_place(number, 0), "the segment's header", "is damaged");
+    }
+    theater__scan scan;
+    theater__scan_init(&scan, seed, number, bytes->data, bytes->size);
+    theater__scan_item item;
+    theater__format_group last = {0};
+    while (theater__scan_next(&scan, &item)) {
+        bool fine = true;
+        switch (item.type) {
+        case SCAN_GROUP:
+            visit_group(collector, &item);
+            last = item.group;
+            break;
+        case SCAN_BAD_GROUP:
+            if (!collector->ours.found) {
+                collector->before_group = collector->now;
+            }
+            note(&collector->headers, item.place, "the group's header", "is damaged");
+            break;
+        case SCAN_RECORD:
+            fine = !same_id(&item.record.actor, collector->actor) || visit_record(collector, &item);
+            break;
+        case SCAN_BAD_RECORD:
+            fine = visit_bad_record(collector, &item);
+            break;
+        case SCAN_TAIL:
+            visit_tail(collector, &scan, &item, &last);
+            break;
+        case SCAN_END:
+            break;
+        }
+        if (!fine) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the whole store ------------------------------------------------------------------------- */
+
+/* A store as it is seen from outside. */
+typedef struct outside_view {
+    theater__io *io;
+    const char *directory;
+    uint32_t seed;
+    uint32_t *numbers;
+    size_t count;
+    theater__buffer bytes;
+} outside_view;
+
+static void outside_deinit(outside_view *outside)
+{
+    theater__free(outside->numbers);
+    theater__buffer_deinit(&outside->bytes);
+}
+
+/* The id that stands in the first intact segment header, else the one in store.id. */
+static theater_status find_seed(outside_view *outside, theater_error *err)
+{
+    for (size_t i = 0; i < outside->count; i++) {
+        theater_status status = theater__segment_load(outside->io, outside->directory,
+                                                      outside->numbers[i], &outside->bytes, err);
+        if (status == THEATER_ERR_NOMEM) {
+            return status;
+        }
+        theater__format_segment header;
+        if (status != THEATER_OK) {
+            continue;
+        }
+        status = theater__format_segment_decode(outside->bytes.data, outside->bytes.size, &header);
+        if (status == THEATER_ERR_UNSUPPORTED) {
+            return theater__fail(err, status, "store '%s' was written by a newer version",
+                                 outside->directory);
+        }
+        if (status == THEATER_OK) {
+            outside->seed = theater__format_seed(header.store_id);
+            return THEATER_OK;
+        }
+    }
+    uint8_t id[FORMAT_STORE_ID_SIZE];
+    theater_status status = theater__store_id_read(outside->io, outside->directory, id, err);
+    if (status == THEATER_OK) {
+        outside->seed = theater__format_seed(id);
+    }
+    return status;
+}
+
+static theater_status outside_init(outside_view *outside, const char *directory, theater_error *err)
+{
+    memset(outside, 0, sizeof(*outside));
+    outside->io = theater__io_system();
+    outside->directory = directory;
+    theater_status status =
+        theater__segment_list(outside->io, directory, &outside->numbers, &outside->count, err);
+    if (status == THEATER_OK && outside->count == 0) {
+        status = theater__fail(err, THEATER_ERR_NOTFOUND, "there is no store at '%s'", directory);
+    }
+    return status == THEATER_OK ? find_seed(outside, err) : status;
+}
+
+/* One look at all segments. */
+static theater_status look(outside_view *outside, collection *collector, theater_error *err)
+{
+    for (size_t i = 0; i < outside->count; i++) {
+        uint32_t number = outside->numbers[i];
+        if (i > 0 && number != outside->numbers[i - 1] + 1) {
+            note(&collector->headers, format_place(outside->numbers[i - 1] + 1, 0), "the segment",
+                 "is missing");
+        }
+        theater_status status =
+            theater__segment_load(outside->io, outside->directory, number, &outside->bytes, err);
+        if (status == THEATER_ERR_NOMEM) {
+            return status;
+        }
+        if (status != THEATER_OK) {
+            note(&collector->headers, format_place(number, 0), "the segment", "cannot be read");
+        }
+        if (!visit_segment(collector, outside->seed, number, &outside->bytes)) {
+            return theater__fail_nomem(err);
+        }
+    }
+    if (collector->ours.found && !collector->ours.promised) {
+        /* Torn, or being written: as if the group were not there. */
+        collector->now = collector->before_group;
+        collector->frames->size = collector->now.frames_size;
+        collector->ours.found = false;
+    }
+    if (!collector->ours.found && collector->doubt.found && collector->doubt.promised) {
+        collector->ours = collector->doubt;
+    }
+    return THEATER_OK;
+}
+
+static theater_status collect_once(const char *directory, const theater_id *actor,
+                                   theater__buffer *out_frames,
+                                   char out_damage[THEATER_ERROR_MESSAGE_MAX], theater_error *err)
+{
+    outside_view outside;
+    collection collector = {.actor = actor, .frames = out_frames};
+    collector.now.place = THEATER__PLACE_NONE;
+    collector.before_group = collector.now;
+    theater__buffer_clear(out_frames);
+    theater_status status = outside_init(&outside, directory, err);
+    if (status == THEATER_OK) {
+        status = look(&outside, &collector, err);
+    }
+    outside_deinit(&outside);
+    if (status != THEATER_OK) {
+        return status;
+    }
+    bool likely = collector.ours.found && strstr(collector.ours.text, "probably") != NULL;
+    if (!collector.seen && !likely) {
+        char text[THEATER_ID_TEXT_SIZE];
+        theater_id_format(*actor, text);
+        return theater__fail(err, THEATER_ERR_NOTFOUND, "there is no actor '%s' in store '%s'",
+                             text, directory);
+    }
+    (void)snprintf(out_damage, THEATER_ERROR_MESSAGE_MAX, "%s",
+                   collector.ours.found ? collector.ours.text : "");
+    return THEATER_OK;
+}
+
+theater_status theater__logstore_collect(const char *directory, const theater_id *actor,
+                                         theater__buffer *out_frames,
+                                         char out_damage[THEATER_ERROR_MESSAGE_MAX],
+                                         theater_error *err)
+{
+    char before[THEATER_ERROR_MESSAGE_MAX] = "";
+    for (int i = 0; i < COLLECT_LOOKS_MAX; i++) {
+        theater_status status = collect_once(directory, actor, out_frames, out_damage, err);
+        if (status != THEATER_OK || out_damage[0] == '\0' || strcmp(before, out_damage) == 0) {
+            return status;
+        }
+        memcpy(before, out_damage, sizeof(before));
+    }
+    return THEATER_OK;
+}
+
+/* ---- listing --------------------------------------------------------------------------------- */
+
+/* Takes over the intact records in [from, to) of one group. False without memory. */
+static bool list_group(theater__log_actors *actors, const theater__scan *scan, size_t from,
+                       size_t to)
+{
+    theater__scan inside = *scan;
+    inside.offset = from;
+    inside.group_end = to;
+    theater__scan_item item;
+    while (inside.offset < to && theater__scan_next(&inside, &item)) {
+        if (item.type == SCAN_RECORD &&
+            !theater__log_actors_put(actors, item.place, &item.record)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A group counts if it is whole, or if something follows it: only then is it not being written. */
+static bool list_segment(theater__log_actors *actors, uint32_t seed, uint32_t number,
+                         const theater__buffer *bytes, bool is_last)
+{
+    theater__scan scan;
+    theater__scan_init(&scan, seed, number, bytes->data, bytes->size);
+    size_t offset = FORMAT_SEGMENT_HEADER_SIZE;
+    while (offset < bytes->size) {
+        theater__format_group group;
+        size_t bad = 0;
+        size_t begin = offset + FORMAT_GROUP_HEADER_SIZE;
+        bool intact = theater__scan_group_intact(&scan, offset, &group, &bad);
+        size_t end = SIZE_MAX;
+        if (intact) {
+            end = begin + group.size;
+        } else {
+            theater__format_group next;
+            end = theater__scan_find_group(&scan, offset + FORMAT_ALIGNMENT, &next);
+            if (end == SIZE_MAX && !is_last) {
+                end = bytes->size;
+            }
+        }
+        if (end == SIZE_MAX) {
+            return true;
+        }
+        if (begin < end && !list_group(actors, &scan, begin, end)) {
+            return false;
+        }
+        offset = end;
+    }
+    return true;
+}
+
+static theater_status list_all(outside_view *outside, theater__log_actors *actors,
+                               theater_error *err)
+{
+    for (size_t i = 0; i < outside->count; i++) {
+        theater_status status = theater__segment_load(outside->io, outside->directory,
+                                                      outside->numbers[i], &outside->bytes, err);
+        if (status == THEATER_ERR_NOMEM) {
+            return status;
+        }
+        if (status == THEATER_OK && !list_segment(actors, outside->seed, outside->numbers[i],
+                                                  &outside->bytes, i + 1 == outside->count)) {
+            return theater__fail_nomem(err);
+        }
+    }
+    return THEATER_OK;
+}
+
+theater_status theater__logstore_list(const char *directory, theater__store_list_fn *visit,
+                                      void *userdata, theater_error *err)
+{
+    outside_view outside;
+    theater__log_actors actors;
+    theater__log_actors_init(&actors);
+    theater_status status = outside_init(&outside, directory, err);
+    if (status == THEATER_OK) {
+        status = list_all(&outside, &actors, err);
+    }
+    for (uint32_t i = 0; status == THEATER_OK && i < actors.count; i++) {
+        if (visit(&actors.items[i], userdata) != 0) {
+            status = theater__fail(err, THEATER_ERR_CANCELLED, "the listing was stopped");
+        }
+    }
+    outside_deinit(&outside);
+    theater__log_actors_deinit(&actors);
+    return status;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The committer: one thread that takes the gathered group, writes it with one call, syncs it, and
+ * hands it back. A group closes when the sync before it returns, so the busier the log, the larger
+ * the groups, and a lone batch waits for nothing but its own sync.
+ *
+ * The first error ends the store. After a failed fdatasync nobody knows which pages are on the
+ * disk, and a second call may say yes about pages that were given up: so nothing is retried,
+ * everything in flight fails, and the reason is kept.
+ *
+ * Waking: the committer says under the mutex that it is going to sleep (`waiting`), then polls its
+ * eventfd. Who adds work sees `waiting` under the same mutex, takes it back, and writes to the
+ * eventfd. The counter of the eventfd holds the wake-up if it comes first, so none is lost; and a
+ * busy committer, which looks at the queue before it sleeps, costs submitters no system call.
+ */
+#include "logstore.h"
+
+#include <base/alloc.h>
+#include <base/assert.h>
+#include <base/error.h>
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+static void write_group(theater__logstore *log, theater__log_group *group);
+static void complete_group(theater__logstore *log, theater__log_group *group);
+static int put_on_disk(theater__logstore *log, const theater__log_group *group,
+                       const char **out_what);
+static void stop(theater__logstore *log, int os_errno, const char *what);
+
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+void theater__logstore_queue_push(theater__log_queue *queue, theater__log_group *group)
+{
+    group->next = NULL;
+    if (queue->last == NULL) {
+        queue->first = group;
+    } else {
+        queue->last->next = group;
+    }
+    queue->last = group;
+}
+
+theater__log_group *theater__logstore_queue_pop(theater__log_queue *queue)
+{
+    theater__log_group *group = queue->first;
+    if (group == NULL) {
+        return NULL;
+    }
+    queue->first = group->next;
+    if (queue->first == NULL) {
+        queue->last = NULL;
+    }
+    group->next = NULL;
+    return group;
+}
+
+void theater__logstore_group_free(theater__log_group *group)
+{
+    if (group == NULL) {
+        return;
+    }
+    theater__buffer_deinit(&group->bytes);
+    theater__free(group->entries);
+    theater__free(group);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+/* Sleeps until there is work, at most until a closing group is due. True if that time is over. */
+static bool wait_for_work(theater__logstore *log, bool unclosed)
+{
+    struct pollfd wanted = {.fd = log->wake_fd, .events = POLLIN};
+    int ready = poll(&wanted, 1, unclosed ? LOGSTORE_CLOSE_AFTER_MS : -1);
+    if (ready > 0) {
+        uint64_t count;
+        (void)!read(log->wake_fd, &count, sizeof(count));
+    }
+    return ready == 0;
+}
+
+void *theater__logstore_commit_main(void *userdata)
+{
+    theater__logstore *log = userdata;
+    for (;;) {
+        if (theater__logstore_commit_one(log)) {
+            continue;
+        }
+        (void)pthread_mutex_lock(&log->mutex);
+        bool idle = log->queue.first == NULL;
+        bool stopping = log->stopping;
+        bool unclosed = log->unclosed && !log->failed;
+        log->waiting = idle && !stopping;
+        (void)pthread_mutex_unlock(&log->mutex);
+        if (!idle) {
+            continue;
+        }
+        if (stopping) {
+            theater__logstore_commit_close(log);
+            return NULL;
+        }
+        if (wait_for_work(log, unclosed)) {
+            theater__logstore_commit_close(log);
+        }
+    }
+}
+
+bool theater__logstore_commit_one(theater__logstore *log)
+{
+    (void)pthread_mutex_lock(&log->mutex);
+    log->waiting = false;
+    theater__log_group *group = theater__logstore_queue_pop(&log->queue);
+    if (group == log->open) {
+        log->open = NULL;
+    }
+    log->writing = group;
+    (void)pthread_mutex_unlock(&log->mutex);
+    if (group == NULL) {
+        return false;
+    }
+    THEATER_ASSERT(group->records_count > 0);
+    write_group(log, group);
+    complete_group(log, group);
+    return true;
+}
+
+void theater__logstore_commit_close(theater__logstore *log)
+{
+    theater__log_group *group = theater__alloc_zeroed(1, sizeof(*group));
+    if (group == NULL || theater__buffer_extend(&group->bytes, FORMAT_GROUP_HEADER_SIZE) == NULL) {
+        /* Without memory the log stays open, which costs certainty about its last group only. */
+        theater__logstore_group_free(group);
+        return;
+    }
+    (void)pthread_mutex_lock(&log->mutex);
+    bool due = log->unclosed && !log->failed && log->queue.first == NULL;
+    if (due) {
+        group->place = log->end;
+        log->end += FORMAT_GROUP_HEADER_SIZE;
+        log->unclosed = false;
+        log->writing = group;
+    }
+    (void)pthread_mutex_unlock(&log->mutex);
+    if (due) {
+        write_group(log, group);
+        (void)pthread_mutex_lock(&log->mutex);
+        log->writing = NULL;
+        (void)pthread_mutex_unlock(&log->mutex);
+    }
+    theater__logstore_group_free(group);
+}
+
+/* ---- one group ------------------------------------------------------------------------------- */
+
+/* Fills in the header, writes, syncs; marks the group, and stops the store, if that fails. */
+static void write_group(theater__logstore *log, theater__log_group *group)
+{
+    THEATER_ASSERT(group->bytes.size >= FORMAT_GROUP_HEADER_SIZE);
+    THEATER_ASSERT(log->durable_upto <= group->place);
+    (void)pthread_mutex_lock(&log->mutex);
+    bool failed = log->failed;
+    (void)pthread_mutex_unlock(&log->mutex);
+    if (failed) {
+        group->failed = true;
+        return;
+    }
+    theater__format_group header = {
+        .sequence = log->sequence + 1,
+        .place = group->place,
+        .durable_upto = log->durable_upto,
+        .previous = log->previous_group,
+        .size = (uint32_t)(group->bytes.size - FORMAT_GROUP_HEADER_SIZE),
+        .records_count = group->records_count,
+    };
+    theater__format_group_encode(log->seed, &header, group->bytes.data);
+    const char *what = NULL;
+    int result = put_on_disk(log, group, &what);
+    if (result < 0) {
+        group->failed = true;
+        stop(log, -result, what);
+        return;
+    }
+    log->sequence = header.sequence;
+    log->previous_group = group->place;
+    log->durable_upto = group->place + group->bytes.size;
+}
+
+static int put_on_disk(theater__logstore *log, const theater__log_group *group,
+                       const char **out_what)
+{
+    uint32_t segment = format_place_segment(group->place);
+    if (segment != log->write_segment) {
+        THEATER_ASSERT(segment == log->write_segment + 1);
+        THEATER_ASSERT(format_place_offset(group->place) == FORMAT_SEGMENT_HEADER_SIZE);
+        *out_what = "a new segment could not be made";
+        int fd = theater__segment_make(log, segment);
+        if (fd < 0) {
+            return fd;
+        }
+        (void)log->io->close(log->io, log->write_fd);
+        log->write_fd = fd;
+        log->write_segment = segment;
+    }
+    *out_what = "the log could not be written";
+    int result = theater__io_write_all(log->io, log->write_fd, group->bytes.data, group->bytes.size,
+                                       format_place_offset(group->place));
+    if (result < 0) {
+        return result;
+    }
+    *out_what = "the log could not be synced";
+    return log->io->fdatasync(log->io, log->write_fd);
+}
+
+static void stop(theater__logstore *log, int os_errno, const char *what)
+{
+    theater_error failure = THEATER_ERROR_INIT;
+    if (os_errno == ENOSPC || os_errno == EDQUOT) {
+        (void)theater__fail_errno(&failure, THEATER_ERR_STORE, os_errno,
+                                  "the disk of store '%s' is full; make space, then resume",
+                                  log->directory);
+    } else {
+        (void)theater__fail_errno(&failure, THEATER_ERR_STORE, os_errno,
+                                  "the store '%s' has stopped: %s", log->directory, what);
+    }
+    (void)pthread_mutex_lock(&log->mutex);
+    log->failed = true;
+    log->failure = failure;
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+/* Hands the group over to poll, and tells the owner. */
+static void complete_group(theater__logstore *log, theater__log_group *group)
+{
+    (void)pthread_mutex_lock(&log->mutex);
+    log->writing = NULL;
+    theater__logstore_queue_push(&log->done, group);
+    theater__logstore_signal(log);
+    (void)pthread_mutex_unlock(&log->mutex);
+}

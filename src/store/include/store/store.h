@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where chains live. One interface for all stores, asynchronous from end to end: nothing here waits
+ * for a disk or a server.
+ *
+ *     submit(batch) ── ticket, place ──>  …  poll ──> {ticket, ok | fenced | failed}
+ *     read(place)   ── ticket ─────────>  …  poll ──> {ticket, frames}
+ *
+ * A batch is some consecutive events of one actor and its standing after them. Several batches of
+ * one actor may be in flight; they become durable in order, and when one fails all later ones of
+ * that actor fail too. A completion with OK is the promise: what it covers survives kill -9 (level
+ * `durable`), and only then may the outside see it (output commit).
+ *
+ * A place is the store's own name for the record that a batch became, chosen at submit. The host
+ * keeps it in its record of the actor and gives it back with the next batch and with reads, so that
+ * the store needs no index of its own: a million actors cost it no memory.
+ *
+ * Threads: the owner's thread for everything; a store may have threads inside. Completions are
+ * handed out by theater__store_poll() only, never from inside another call.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <base/limits.h>
+#include <base/log.h>
+#include <chain/chain.h>
+
+#define THEATER__PLACE_NONE UINT64_MAX
+
+/*
+ * What one read gives at most, unless a single record is larger: a longer chain is read in several
+ * steps, each beginning where the last one ended, so that no actor can fill the host's memory.
+ */
+#define THEATER__STORE_READ_BYTES_MAX ((size_t)64 << 20)
+
+typedef uint64_t theater__ticket;
+
+/*
+ * How an actor stands after a batch: all that is needed to schedule it without reading its chain.
+ */
+typedef enum theater__state {
+    THEATER__STATE_RUNNING = 1, /* between two suspensions: to be continued at once after a start */
+    THEATER__STATE_ASLEEP = 2,  /* a timer ends its wait */
+    THEATER__STATE_WAITING = 3, /* the embedder, or an effect, ends its wait */
+    THEATER__STATE_IDLE = 4,    /* no call is running and none is queued */
+    THEATER__STATE_ENDED = 5
+} theater__state;
+
+typedef struct theater__standing {
+    theater__state state;
+    uint8_t wait_kind;      /* theater__wait_kind; 0 = no wait is open */
+    uint64_t wait_seq;      /* its request */
+    uint64_t call_seq;      /* the event of the running (or last) call; 0 = none yet */
+    uint64_t output_seq;    /* the last event that the outside sees (post, effect, return, end) */
+    uint64_t delivered_seq; /* outputs up to this event were given out */
+    uint64_t duration_ms;   /* ELAPSED */
+    theater_mono due_mono;  /* ELAPSED: on the clock of boot */
+    theater_wall due_wall;  /* WALL: when. ELAPSED: armed wall + duration, for another boot */
+    uint8_t boot[16];       /* ELAPSED */
+} theater__standing;
+
+typedef struct theater__batch {
+    theater_id actor;
+    theater_hash parent;   /* expected head */
+    theater_hash head;     /* after the batch */
+    uint64_t first_seq;    /* of the first event; the next one if there are none */
+    uint32_t events_count; /* 0: only the standing changes */
+    theater_bytes frames;  /* chain/chain.h; copied */
+    theater__standing standing;
+    uint64_t previous_place; /* of the actor's last batch; THEATER__PLACE_NONE for its first */
+    void *userdata;          /* given back with the completion */
+} theater__batch;
+
+typedef enum theater__completion_type {
+    THEATER__COMPLETED_BATCH = 1,
+    THEATER__COMPLETED_READ = 2
+} theater__completion_type;
+
+typedef struct theater__store_completion {
+    theater__completion_type type;
+    theater__ticket ticket;
+    void *userdata;
+    theater_status status; /* OK, FENCED, STORE (the store has stopped), CORRUPT (read), NOMEM */
+    theater_error error;   /* set unless OK */
+    /* READ, OK: frames from the record that holds the wanted event to the end, or to the limit. */
+    theater__buffer frames;
+    theater_hash parent; /* the head before them */
+    uint64_t first_seq;
+} theater__store_completion;
+
+typedef struct theater__store theater__store;
+
+typedef struct theater__store_options {
+    const char *url; /* "log:DIR", "memory:" */
+    bool must_exist; /* do not make a new one */
+    theater__log log;
+    /* Identity of this boot and the wall time: written into new files, for people. */
+    uint8_t boot[16];
+    theater_wall wall;
+} theater__store_options;
+
+/*
+ * Opens or makes a store. Errors are one line that says what to do: no such directory, a read-only
+ * one, no space, held by process N, damaged at FILE:OFFSET.
+ */
+theater_status theater__store_open(const theater__store_options *options,
+                                   theater__store **out_store, theater_error *err);
+/* Waits for what is in flight, closes the last group; accepts NULL. */
+void theater__store_close(theater__store *store);
+/* "durable" or "memory": the level as it is promised and printed. */
+const char *theater__store_level(const theater__store *store);
+/* The URL in its full form. */
+const char *theater__store_url(const theater__store *store);
+
+/* ---- recovery: after open and before anything else, until NOTFOUND --------------------------- */
+
+typedef struct theater__recovered {
+    theater_id actor;
+    theater_hash head;
+    uint64_t next_seq;
+    uint64_t place;
+    theater__standing standing;
+} theater__recovered;
+
+theater_status theater__store_recover_next(theater__store *store, theater__recovered *out_actor,
+                                           theater_error *err);
+
+/* ---- batches and reads ----------------------------------------------------------------------- */
+
+/*
+ * Takes a batch. Fails at once (nothing will complete) with LIMIT when THEATER__STORE_INFLIGHT_MAX
+ * bytes are in flight, with STORE when the store has stopped.
+ */
+theater_status theater__store_submit(theater__store *store, const theater__batch *batch,
+                                     theater__ticket *out_ticket, uint64_t *out_place,
+                                     theater_error *err);
+
+typedef struct theater__read {
+    theater_id actor;
+    uint64_t place;    /* of the actor's last batch, which may still be in flight */
+    uint64_t from_seq; /* reading begins at the record that holds this event */
+    uint64_t call_seq; /* hint: the standing's; lets a log jump instead of walking back */
+    bool genesis_only; /* only the actor's first record */
+    void *userdata;
+} theater__read;
+
+theater_status theater__store_read(theater__store *store, const theater__read *read,
+                                   theater__ticket *out_ticket, theater_error *err);
+
+/* Readable when theater__store_poll() has something; -1: poll after every submit and read. */
+int theater__store_fd(const theater__store *store);
+/* The next completion; false if there is none. The caller deinits it. */
+bool theater__store_poll(theater__store *store, theater__store_completion *out_completion);
+void theater__store_completion_deinit(theater__store_completion *completion);
+/* Bytes submitted and not yet completed. */
+uint64_t theater__store_inflight(const theater__store *store);
+/* Set once the store has stopped (an fsync failed, the disk is full): why. NULL while it works. */
+const theater_error *theater__store_failure(const theater__store *store);
+
+/* ---- components: content-addressed, so that `resume` needs no other file --------------------- */
+
+/* Durable on return. An existing equal one is left alone. */
+theater_status theater__store_put_component(theater__store *store, const theater_hash *digest,
+                                            theater_bytes bytes, theater_error *err);
+/* CORRUPT if what is there has another digest. */
+theater_status theater__store_get_component(theater__store *store, const theater_hash *digest,
+                                            theater__buffer *out_bytes, theater_error *err);
+
+/* ---- looking from outside: no lock, no trust, nothing is written ----------------------------- */
+
+/*
+ * Collects the frames of one actor from its genesis on, in order, from a store at rest or in use.
+ * Damage is not a failure: out_damage (if not empty) says what is broken behind the last frame,
+ * with file and offset. NOTFOUND: no such store, or no trace of that actor.
+ */
+theater_status theater__store_collect(const char *url, const theater_id *actor,
+                                      theater__buffer *out_frames,
+                                      char out_damage[THEATER_ERROR_MESSAGE_MAX],
+                                      theater_error *err);
+/* Lists the actors of a store: called once for each with its last standing; non-zero stops. */
+typedef int theater__store_list_fn(const theater__recovered *actor, void *userdata);
+theater_status theater__store_list(const char *url, theater__store_list_fn *visit, void *userdata,
+                                   theater_error *err);
+
+#endif

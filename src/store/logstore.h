@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log store from inside: what its files share.
+ *
+ *     logstore.c   open, close, submit, poll     owner's thread
+ *     commit.c     write, sync, complete         committer's thread
+ *     read.c       records by place              owner's thread
+ *     recover.c    the actors at open            owner's thread, before the committer exists
+ *     segment.c    names, headers, files of segments
+ *     lock.c       the directory: make, lock, identify
+ *     component.c  components/
+ *     scan.c       walking through a segment's bytes, damaged or not
+ *     collect.c    looking from outside, without a theater__logstore
+ *
+ * A batch becomes a record in memory at once, at the place where it will stand on disk. Records are
+ * gathered in a group; the committer takes a whole group, writes it with one call, syncs, and hands
+ * it back as completions. While it does, the next group gathers.
+ *
+ *     submit ──> open group ──┐
+ *                queue ───────┴─> writing ──(pwrite, fdatasync)──> done ──> poll
+ *
+ * Threads: each field below says who may touch it. What both sides touch stands under `mutex`,
+ * which is never held during I/O.
+ */
+#ifndef STORE_LOGSTORE_H
+#define STORE_LOGSTORE_H
+
+#include "backend.h"
+#include "format.h"
+#include "io.h"
+
+#include <base/map.h>
+#include <limits.h>
+#include <pthread.h>
+
+/*
+ * An idle log is closed after this long: so much later at most is a flipped bit told from a tear.
+ */
+#define LOGSTORE_CLOSE_AFTER_MS 50
+/* Buffers of groups that are larger than this are not kept for the next group. */
+#define LOGSTORE_SPARE_BYTES_MAX ((size_t)4 << 20)
+/* Spare groups: one gathers, one is written, one is handed out. */
+#define LOGSTORE_SPARE_GROUPS_MAX 4u
+/* Segments open for reading at once; one descriptor each, chosen by number modulo this. */
+#define LOGSTORE_READ_FILES 32u
+/*
+ * Trails remembered (below); a power of two. 8192 of 128 bytes are 1 MiB, touched as they are used.
+ */
+#define LOGSTORE_TRAILS 8192u
+/* Bytes read at once in front of and behind a wanted record, if neighbours are near. */
+#define LOGSTORE_WINDOW_BYTES ((size_t)256 << 10)
+
+/* One submitted batch, waiting for its group. */
+typedef struct theater__log_entry {
+    theater__ticket ticket;
+    void *userdata;
+    uint64_t size;
+} theater__log_entry;
+
+typedef struct theater__log_group {
+    struct theater__log_group *next;
+    uint64_t place;
+    theater__buffer bytes; /* group header (filled in by the committer), then records */
+    uint32_t records_count;
+    theater__log_entry *entries;
+    uint32_t entries_count;
+    uint32_t entries_capacity;
+    uint32_t delivered; /* entries that poll has handed out */
+    bool failed;
+} theater__log_group;
+
+/* A first-in first-out chain of groups. */
+typedef struct theater__log_queue {
+    theater__log_group *first;
+    theater__log_group *last;
+} theater__log_queue;
+
+/* What a batch needs to know of the record before it: saves reading that record again. */
+typedef struct theater__log_trail {
+    uint64_t place; /* 0: empty; no record stands at place 0 */
+    theater_id actor;
+    theater_hash head;
+    uint64_t next_seq;
+    uint64_t genesis;
+    uint64_t call_seq;
+    uint64_t call;
+} theater__log_trail;
+
+/* A completion that did not come from a group: a read, or a fenced batch. */
+typedef struct theater__log_answer {
+    struct theater__log_answer *next;
+    theater__store_completion completion;
+} theater__log_answer;
+
+/* Bytes of one segment that were read last. */
+typedef struct theater__log_window {
+    uint8_t *data;
+    size_t capacity;
+    uint32_t segment;
+    uint64_t offset;
+    size_t size;
+} theater__log_window;
+
+/* What recovery found: the log's end and its actors. */
+typedef struct theater__log_actors {
+    theater__map map;
+    theater__recovered *items;
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t next; /* to be given out */
+} theater__log_actors;
+
+typedef struct theater__logstore {
+    theater__store base;
+
+    /* Fixed after open. */
+    theater__io *io;
+    char *directory;
+    uint8_t store_id[FORMAT_STORE_ID_SIZE];
+    uint32_t seed;
+    uint64_t segment_size;
+    bool threadless; /* poll commits; for simulations */
+    uint8_t boot[16];
+    theater_wall wall;
+    int lock_fd;
+    bool made_lock;     /* by this open, as are: */
+    bool made_store;    /* the first segment and store.id */
+    size_t made_prefix; /* length of the first directory on the path that was not there; 0 = none */
+
+    /* Owner's thread only. */
+    theater__ticket next_ticket;
+    uint64_t inflight;
+    theater__log_answer *answers;
+    theater__log_answer **answers_last;
+    theater__log_group *delivering; /* taken from done */
+    theater__log_trail *trails;
+    theater__log_window window;
+    struct {
+        uint32_t segment;
+        int fd;
+    } read_files[LOGSTORE_READ_FILES];
+    theater__log_actors actors;
+    theater_error failure_seen; /* a copy, so that it can be lent */
+
+    /* Committer's thread only (the owner's before it starts and after it has ended). */
+    int write_fd;
+    uint32_t write_segment;
+    uint64_t sequence;       /* of the last group written */
+    uint64_t previous_group; /* its place */
+    uint64_t durable_upto;
+
+    /* Shared, under mutex. */
+    pthread_mutex_t mutex;
+    theater__log_queue queue;    /* to be written; its last may still be open */
+    theater__log_group *open;    /* takes records; last of queue or NULL */
+    theater__log_group *writing; /* readable, not writable */
+    theater__log_queue done;
+    theater__log_group *spare;
+    uint32_t spare_count;
+    uint64_t end;   /* where the next group or record will stand */
+    bool unclosed;  /* the last group has records: a closing group is due */
+    bool waiting;   /* the committer sleeps and wants to be woken */
+    bool signalled; /* done_fd is readable */
+    bool failed;
+    bool stopping;
+    theater_error failure;
+
+    int wake_fd; /* to the committer */
+    int done_fd; /* to the owner */
+    pthread_t thread;
+    bool thread_started;
+} theater__logstore;
+
+/* How the log is opened by tests: other I/O, small segments, no thread. */
+typedef struct theater__logstore_options {
+    const theater__store_options *store;
+    const char *directory;
+    theater__io *io;       /* NULL: the system's */
+    uint64_t segment_size; /* 0: FORMAT_SEGMENT_SIZE */
+    bool threadless;
+} theater__logstore_options;
+
+theater_status theater__logstore_open_with(const theater__logstore_options *options,
+                                           theater__store **out_store, theater_error *err);
+
+/* ---- commit.c -------------------------------------------------------------------------------- */
+
+void *theater__logstore_commit_main(void *userdata);
+/* Writes and syncs the first group of the queue; false if there was none. */
+bool theater__logstore_commit_one(theater__logstore *log);
+/* Writes a closing group if one is due. */
+void theater__logstore_commit_close(theater__logstore *log);
+void theater__logstore_queue_push(theater__log_queue *queue, theater__log_group *group);
+theater__log_group *theater__logstore_queue_pop(theater__log_queue *queue);
+void theater__logstore_group_free(theater__log_group *group);
+
+/* ---- read.c ---------------------------------------------------------------------------------- */
+
+theater_status theater__logstore_read(theater__store *store, const theater__read *read,
+                                      theater__ticket *out_ticket, theater_error *err);
+/* The trail that ends at place, from memory or from the record itself. */
+theater_status theater__logstore_trail(theater__logstore *log, uint64_t place,
+                                       theater__log_trail *out_trail, theater_error *err);
+void theater__logstore_remember(theater__logstore *log, const theater__log_trail *trail);
+/* Queues an answer and makes the descriptor readable. */
+void theater__logstore_answer(theater__logstore *log, theater__log_answer *answer);
+/* Makes done_fd readable. Under the mutex, so that flag and descriptor never disagree. */
+void theater__logstore_signal(theater__logstore *log);
+
+/* ---- scan.c ---------------------------------------------------------------------------------- */
+
+typedef enum theater__scan_type {
+    SCAN_END = 0,   /* nothing further */
+    SCAN_GROUP = 1, /* an intact group header; its records follow */
+    SCAN_BAD_GROUP =
+        2,           /* a damaged one; what looks like its records follows, up to the next group */
+    SCAN_RECORD = 3, /* an intact record */
+    SCAN_BAD_RECORD = 4, /* bytes inside a group that are none */
+    SCAN_TAIL = 5        /* bytes behind the last group, not all zero */
+} theater__scan_type;
+
+typedef struct theater__scan_item {
+    theater__scan_type type;
+    uint64_t place;
+    size_t size; /* bytes from there that it stands for */
+    const uint8_t *data;
+    theater__format_group group; /* GROUP */
+    theater__format_record
+        record;             /* RECORD; BAD_RECORD of at least a header's size: as it stands */
+    unsigned disagreements; /* BAD_RECORD: see theater__format_record_peek() */
+    bool in_bad_group;      /* RECORD, BAD_RECORD */
+} theater__scan_item;
+
+typedef struct theater__scan {
+    const uint8_t *data;
+    size_t size;
+    uint32_t segment;
+    uint32_t seed;
+    size_t offset;
+    size_t group_end; /* 0: between groups */
+    bool group_bad;
+    uint64_t budget; /* bytes of CRC that looking for the next intact record may still cost */
+} theater__scan;
+
+void theater__scan_init(theater__scan *scan, uint32_t seed, uint32_t segment, const uint8_t *data,
+                        size_t size);
+/* The next piece, in the order of places; false at the end. */
+bool theater__scan_next(theater__scan *scan, theater__scan_item *out_item);
+/* Offset of the first intact group header at or behind offset; SIZE_MAX if there is none. */
+size_t theater__scan_find_group(const theater__scan *scan, size_t offset,
+                                theater__format_group *out_group);
+/*
+ * The group at offset if all of it is intact; if not, out_bad is where it is broken (offset itself,
+ * or that of a record).
+ */
+bool theater__scan_group_intact(const theater__scan *scan, size_t offset,
+                                theater__format_group *out_group, size_t *out_bad);
+bool theater__all_zero(const uint8_t *data, size_t size);
+
+/* ---- recover.c ------------------------------------------------------------------------------- */
+
+/* Reads the log, cuts a torn tail, opens the last segment for writing, fills log->actors. */
+theater_status theater__logstore_recover(theater__logstore *log, theater_error *err);
+void theater__log_actors_init(theater__log_actors *actors);
+void theater__log_actors_deinit(theater__log_actors *actors);
+theater__recovered *theater__log_actors_find(theater__log_actors *actors, const theater_id *id);
+/* Takes over what the record says of its actor; false without memory. */
+bool theater__log_actors_put(theater__log_actors *actors, uint64_t place,
+                             const theater__format_record *record);
+
+/* ---- segment.c ------------------------------------------------------------------------------- */
+
+/* Writes "NNNNNNNN.log". */
+#define SEGMENT_NAME_SIZE 16
+void theater__segment_name(uint32_t number, char out_name[SEGMENT_NAME_SIZE]);
+/*
+ * Sorted numbers of the segments in a directory; to be freed. IO or NOTFOUND if it can't be read.
+ */
+theater_status theater__segment_list(theater__io *io, const char *directory, uint32_t **out_numbers,
+                                     size_t *out_count, theater_error *err);
+/* All bytes of one segment. CORRUPT if the file is longer than any segment. */
+theater_status theater__segment_load(theater__io *io, const char *directory, uint32_t number,
+                                     theater__buffer *out_bytes, theater_error *err);
+/* Makes segment `number` for the log, header written, file and directory synced; -errno or fd. */
+int theater__segment_make(theater__logstore *log, uint32_t number);
+/* "DIR/name"; NULL without memory. */
+char *theater__path_in(const char *directory, const char *name);
+
+/* ---- lock.c ---------------------------------------------------------------------------------- */
+
+/*
+ * Makes or finds the directory, locks it, reads or makes the store's id. Undoes itself on failure.
+ */
+theater_status theater__logstore_enter(theater__logstore *log, bool must_exist, theater_error *err);
+/* Closes the lock. */
+void theater__logstore_leave(theater__logstore *log);
+/* Takes back what enter has made, if it made something: the open has failed. */
+void theater__logstore_undo(theater__logstore *log);
+/* The id in DIR/store.id: NOTFOUND, CORRUPT, UNSUPPORTED. */
+theater_status theater__store_id_read(theater__io *io, const char *directory,
+                                      uint8_t out_id[FORMAT_STORE_ID_SIZE], theater_error *err);
+
+/* ---- component.c ----------------------------------------------------------------------------- */
+
+theater_status theater__logstore_put_component(theater__store *store, const theater_hash *digest,
+                                               theater_bytes bytes, theater_error *err);
+theater_status theater__logstore_get_component(theater__store *store, const theater_hash *digest,
+                                               theater__buffer *out_bytes, theater_error *err);
+
+#endif

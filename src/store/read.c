@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records by place. A read walks an actor's back links from its last record to the one that holds
+ * the wanted event, and gives the frames in chain order. Each record read from disk is checked; one
+ * that is still in a group in memory needs no check.
+ *
+ * A read happens at the call, on the owner's thread: records of an actor that is being woken lie
+ * close together and mostly in the page cache, and one call reads a window that holds all of them
+ * (the place of the running call says how far back it pays to begin). The completion comes with the
+ * next poll, as from a store that is slower.
+ *
+ *     genesis <── … <── record of from_seq <── record <── record at place
+ *                       └───────────── what is given ───────────┘
+ */
+#include "logstore.h"
+
+#include <base/alloc.h>
+#include <base/assert.h>
+#include <base/error.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+/* The smallest amount that is read: what a record and its header mostly fit into. */
+#define WINDOW_BYTES_MIN ((size_t)4096)
+
+/* ---- windows --------------------------------------------------------------------------------- */
+
+static theater_status fail_at(theater__logstore *log, uint64_t place, const char *what,
+                              theater_error *err)
+{
+    char name[SEGMENT_NAME_SIZE] = "?";
+    uint32_t segment = format_place_segment(place);
+    if (segment > 0 && segment <= FORMAT_SEGMENT_NUMBER_MAX) {
+        theater__segment_name(segment, name);
+    }
+    return theater__fail(err, THEATER_ERR_CORRUPT,
+                         "%s at %s:%llu of store '%s'; run 'theater verify'", what, name,
+                         (unsigned long long)format_place_offset(place), log->directory);
+}
+
+/* A descriptor of that segment for reading. -errno on failure. */
+static int read_file(theater__logstore *log, uint32_t segment)
+{
+    unsigned slot = segment % LOGSTORE_READ_FILES;
+    if (log->read_files[slot].fd >= 0 && log->read_files[slot].segment == segment) {
+        return log->read_files[slot].fd;
+    }
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(segment, name);
+    THEATER_AUTOFREE char *path = theater__path_in(log->directory, name);
+    if (path == NULL) {
+        return -ENOMEM;
+    }
+    int fd = log->io->open(log->io, path, O_RDONLY, 0);
+    if (fd < 0) {
+        return fd;
+    }
+    if (log->read_files[slot].fd >= 0) {
+        (void)log->io->close(log->io, log->read_files[slot].fd);
+    }
+    log->read_files[slot].segment = segment;
+    log->read_files[slot].fd = fd;
+    return fd;
+}
+
+/* Bytes of the window from place on; NULL if place is not in it. */
+static const uint8_t *in_window(const theater__log_window *window, uint64_t place, size_t *out_size)
+{
+    uint64_t offset = format_place_offset(place);
+    if (window->segment != format_place_segment(place) || offset < window->offset ||
+        offset >= window->offset + window->size) {
+        return NULL;
+    }
+    size_t skipped = (size_t)(offset - window->offset);
+    *out_size = window->size - skipped;
+    return window->data + skipped;
+}
+
+/* Reads [offset, offset + size) of a segment into the window; less at the end of the file. */
+static theater_status fill_window(theater__logstore *log, uint32_t segment, uint64_t offset,
+                                  size_t size, theater_error *err)
+{
+    theater__log_window *window = &log->window;
+    window->size = 0;
+    if (size > window->capacity) {
+        uint8_t *grown = theater__realloc_array(window->data, size, 1);
+        if (grown == NULL) {
+            return theater__fail_nomem(err);
+        }
+        window->data = grown;
+        window->capacity = size;
+    }
+    int fd = read_file(log, segment);
+    if (fd == -ENOMEM) {
+        return theater__fail_nomem(err);
+    }
+    if (fd < 0) {
+        return theater__fail_errno(err, THEATER_ERR_STORE, -fd,
+                                   "segment %u of store '%s' cannot be opened", (unsigned)segment,
+                                   log->directory);
+    }
+    size_t got = 0;
+    int result = theater__io_read_all(log->io, fd, window->data, size, offset, &got);
+    if (result < 0) {
+        return theater__fail_errno(err, THEATER_ERR_STORE, -result,
+                                   "segment %u of store '%s' cannot be read", (unsigned)segment,
+                                   log->directory);
+    }
+    window->segment = segment;
+    window->offset = offset;
+    window->size = got;
+    return THEATER_OK;
+}
+
+/* ---- one record ------------------------------------------------------------------------------ */
+
+/* The group in memory that holds place, or NULL. Under the mutex. */
+static const theater__log_group *group_of(const theater__logstore *log, uint64_t place)
+{
+    const theater__log_group *group = log->writing;
+    if (group != NULL && place >= group->place && place - group->place < group->bytes.size) {
+        return group;
+    }
+    for (group = log->queue.first; group != NULL; group = group->next) {
+        if (place >= group->place && place - group->place < group->bytes.size) {
+            return group;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Copies a record that is not written yet into the window, where the reader looks for it. False if
+ * it is not in memory; true without a window (size 0) if memory has run out.
+ */
+static bool copy_from_memory(theater__logstore *log, uint64_t place)
+{
+    bool found = false;
+    (void)pthread_mutex_lock(&log->mutex);
+    const theater__log_group *group = group_of(log, place);
+    if (group != NULL && place - group->place >= FORMAT_GROUP_HEADER_SIZE) {
+        found = true;
+        const uint8_t *data = group->bytes.data + (place - group->place);
+        size_t size = theater__format_record_size_field(data);
+        theater__log_window *window = &log->window;
+        window->size = 0;
+        if (size > window->capacity) {
+            uint8_t *grown = theater__realloc_array(window->data, size, 1);
+            if (grown != NULL) {
+                window->data = grown;
+                window->capacity = size;
+            }
+        }
+        if (size <= window->capacity) {
+            memcpy(window->data, data, size);
+            window->segment = format_place_segment(place);
+            window->offset = format_place_offset(place);
+            window->size = size;
+        }
+    }
+    (void)pthread_mutex_unlock(&log->mutex);
+    return found;
+}
+
+/*
+ * The record at place, borrowed from the window until the next call. low: how far back neighbours
+ * are likely to be wanted next (place itself if none are).
+ */
+static theater_status load_record(theater__logstore *log, uint64_t place, uint64_t low,
+                                  theater__format_record *out_record, theater_error *err)
+{
+    uint32_t segment = format_place_segment(place);
+    uint64_t offset = format_place_offset(place);
+    if (segment == 0 || segment > FORMAT_SEGMENT_NUMBER_MAX ||
+        offset < FORMAT_SEGMENT_HEADER_SIZE || offset % FORMAT_ALIGNMENT != 0) {
+        return fail_at(log, place, "a link leads nowhere", err);
+    }
+    size_t size = 0;
+    const uint8_t *data = in_window(&log->window, place, &size);
+    if (data != NULL && theater__format_record_decode(log->seed, place, data, size, out_record)) {
+        return THEATER_OK;
+    }
+    if (copy_from_memory(log, place)) {
+        data = in_window(&log->window, place, &size);
+        if (data == NULL) {
+            return theater__fail_nomem(err);
+        }
+    } else {
+        uint64_t begin = offset;
+        if (format_place_segment(low) == segment && low < place &&
+            place - low < LOGSTORE_WINDOW_BYTES) {
+            begin = format_place_offset(low);
+        }
+        size_t wanted = (size_t)(offset - begin) + WINDOW_BYTES_MIN;
+        theater_status status = fill_window(log, segment, begin, wanted, err);
+        if (status != THEATER_OK) {
+            return status;
+        }
+        data = in_window(&log->window, place, &size);
+        uint64_t whole = data != NULL && size >= 4 ? theater__format_record_size_field(data) : 0;
+        if (whole > size && whole <= FORMAT_RECORD_SIZE_MAX) {
+            status = fill_window(log, segment, offset, (size_t)whole, err);
+            if (status != THEATER_OK) {
+                return status;
+            }
+            data = in_window(&log->window, place, &size);
+        }
+    }
+    if (data == NULL || !theater__format_record_decode(log->seed, place, data, size, out_record)) {
+        return fail_at(log, place, "there is no intact record", err);
+    }
+    return THEATER_OK;
+}
+
+/* ---- trails ---------------------------------------------------------------------------------- */
+
+static theater__log_trail *trail_slot(theater__logstore *log, uint64_t place)
+{
+    uint64_t mixed = place * UINT64_C(0x9e3779b97f4a7c15);
+    return &log->trails[mixed >> 51];
+}
+_Static_assert(LOGSTORE_TRAILS == (1u << (64 - 51)), "a slot is chosen by the upper 13 bits");
+
+void theater__logstore_remember(theater__logstore *log, const theater__log_trail *trail)
+{
+    *trail_slot(log, trail->place) = *trail;
+}
+
+static void remember_record(theater__logstore *log, uint64_t place,
+                            const theater__format_record *record)
+{
+    theater__log_trail trail = {
+        .place = place,
+        .actor = record->actor,
+        .head = record->head,
+        .next_seq = record->first_seq + record->events_count,
+        .genesis = record->genesis,
+        .call_seq = record->standing.call_seq,
+        .call = record->call,
+    };
+    theater__logstore_remember(log, &trail);
+}
+
+theater_status theater__logstore_trail(theater__logstore *log, uint64_t place,
+                                       theater__log_trail *out_trail, theater_error *err)
+{
+    if (trail_slot(log, place)->place != place) {
+        theater__format_record record;
+        theater_status status = load_record(log, place, place, &record, err);
+        if (status != THEATER_OK) {
+            return status;
+        }
+        remember_record(log, place, &record);
+    }
+    *out_trail = *trail_slot(log, place);
+    return THEATER_OK;
+}
+
+/* ---- walking back ---------------------------------------------------------------------------- */
+
+/* Frames of one record, held until all earlier ones are there too. */
+typedef struct walk_piece {
+    uint8_t *data;
+    size_t size;
+} walk_piece;
+
+/* Pieces from the latest (dropped first when there are too many bytes) to the earliest. */
+typedef struct frames_walk {
+    walk_piece *pieces;
+    size_t first;
+    size_t count;
+    size_t capacity;
+    size_t bytes;
+} frames_walk;
+
+static void walk_deinit(frames_walk *walk)
+{
+    for (size_t i = walk->first; i < walk->count; i++) {
+        theater__free(walk->pieces[i].data);
+    }
+    theater__free(walk->pieces);
+}
+
+static bool walk_push(frames_walk *walk, theater_bytes frames)
+{
+    if (walk->count == walk->capacity) {
+        size_t capacity = walk->capacity == 0 ? 32 : walk->capacity * 2;
+        walk_piece *grown = theater__realloc_array(walk->pieces, capacity, sizeof(walk->pieces[0]));
+        if (grown == NULL) {
+            return false;
+        }
+        walk->pieces = grown;
+        walk->capacity = capacity;
+    }
+    uint8_t *copy = theater__memdup(frames.data, frames.size);
+    if (copy == NULL) {
+        return false;
+    }
+    walk->pieces[walk->count].data = copy;
+    walk->pieces[walk->count].size = frames.size;
+    walk->count++;
+    walk->bytes += frames.size;
+    /* The earliest records are the ones that are given: later ones make room for them. */
+    while (walk->bytes > THEATER__STORE_READ_BYTES_MAX && walk->count - walk->first > 1) {
+        walk->bytes -= walk->pieces[walk->first].size;
+        theater__free(walk->pieces[walk->first].data);
+        walk->first++;
+    }
+    return true;
+}
+
+/* The pieces in chain order. */
+static bool walk_join(const frames_walk *walk, theater__buffer *out_frames)
+{
+    for (size_t i = walk->count; i > walk->first; i--) {
+        theater__buffer_put(out_frames, walk->pieces[i - 1].data, walk->pieces[i - 1].size);
+    }
+    return !out_frames->failed;
+}
+
+/* True if earlier is what later says came before it. */
+static bool precedes(const theater__format_record *earlier, uint64_t later_first_seq,
+                     const theater_hash *later_parent)
+{
+    return earlier->first_seq + earlier->events_count == later_first_seq &&
+           memcmp(&earlier->head, later_parent, sizeof(*later_parent)) == 0;
+}
+
+/*
+ * From where on to read when the record at `wanted` is read, which lies in front of `place`: from
+ * the call's own record, where most reads end, if it is in reach; from somewhat further back if the
+ * actor's records lie close together, as they do where few actors are busy; else from itself.
+ */
+static uint64_t reach_back(uint64_t place, uint64_t wanted, uint64_t call)
+{
+    if (call <= wanted && wanted - call < LOGSTORE_WINDOW_BYTES - WINDOW_BYTES_MIN) {
+        return call;
+    }
+    uint64_t reach = LOGSTORE_WINDOW_BYTES / 8;
+    uint64_t offset = format_place_offset(wanted);
+    if (place == wanted || place - wanted >= reach || offset < FORMAT_SEGMENT_HEADER_SIZE) {
+        return wanted;
+    }
+    uint64_t room = offset - FORMAT_SEGMENT_HEADER_SIZE;
+    return wanted - (room < reach ? room : reach);
+}
+
+static theater_status walk_back(theater__logstore *log, const theater__read *read,
+                                frames_walk *walk, theater__store_completion *completion)
+{
+    theater_error *err = &completion->error;
+    uint64_t place = read->place;
+    uint64_t call = THEATER__PLACE_NONE;
+    const theater__log_trail *trail = trail_slot(log, place);
+    if (read->call_seq >= read->from_seq && trail->place == place) {
+        call = trail->call;
+    }
+    uint64_t low = reach_back(place, place, call);
+    bool is_last = true;
+    for (;;) {
+        theater__format_record record;
+        theater_status status = load_record(log, place, low, &record, err);
+        if (status != THEATER_OK) {
+            return status;
+        }
+        if (memcmp(&record.actor, &read->actor, sizeof(record.actor)) != 0) {
+            return fail_at(log, place, "there is a record of another actor", err);
+        }
+        if (is_last) {
+            remember_record(log, place, &record);
+            uint64_t next_seq = record.first_seq + record.events_count;
+            if (read->from_seq >= next_seq) {
+                completion->parent = record.head;
+                completion->first_seq = next_seq;
+                return THEATER_OK;
+            }
+            if (read->call_seq >= read->from_seq) {
+                call = record.call;
+            }
+        } else if (!precedes(&record, completion->first_seq, &completion->parent)) {
+            return fail_at(log, place, "there is a record that does not fit the next one", err);
+        }
+        is_last = false;
+        completion->parent = record.parent;
+        completion->first_seq = record.first_seq;
+        if (record.events_count > 0 && !walk_push(walk, record.frames)) {
+            return theater__fail_nomem(err);
+        }
+        if (record.events_count > 0 && record.first_seq <= read->from_seq) {
+            return THEATER_OK;
+        }
+        if (record.previous >= place) {
+            return fail_at(log, place, "there is a record with a broken link", err);
+        }
+        low = reach_back(place, record.previous, call);
+        place = record.previous;
+    }
+}
+
+static theater_status read_genesis(theater__logstore *log, const theater__read *read,
+                                   theater__store_completion *completion)
+{
+    theater_error *err = &completion->error;
+    theater__log_trail trail = {0};
+    theater_status status = theater__logstore_trail(log, read->place, &trail, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
+    theater__format_record record;
+    status = load_record(log, trail.genesis, trail.genesis, &record, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
+    if (memcmp(&record.actor, &read->actor, sizeof(record.actor)) != 0 || record.first_seq != 0) {
+        return fail_at(log, trail.genesis, "there is no genesis of this actor", err);
+    }
+    completion->parent = record.parent;
+    completion->first_seq = record.first_seq;
+    theater__buffer_put(&completion->frames, record.frames.data, record.frames.size);
+    return completion->frames.failed ? theater__fail_nomem(err) : THEATER_OK;
+}
+
+static theater_status read_chain(theater__logstore *log, const theater__read *read,
+                                 theater__store_completion *completion)
+{
+    frames_walk walk = {0};
+    theater_status status = walk_back(log, read, &walk, completion);
+    if (status == THEATER_OK && !walk_join(&walk, &completion->frames)) {
+        status = theater__fail_nomem(&completion->error);
+    }
+    walk_deinit(&walk);
+    return status;
+}
+
+theater_status theater__logstore_read(theater__store *store, const theater__read *read,
+                                      theater__ticket *out_ticket, theater_error *err)
+{
+    theater__logstore *log = (theater__logstore *)store;
+    theater__log_answer *answer = theater__alloc_zeroed(1, sizeof(*answer));
+    if (answer == NULL) {
+        return theater__fail_nomem(err);
+    }
+    theater__store_completion *completion = &answer->completion;
+    completion->type = THEATER__COMPLETED_READ;
+    completion->ticket = log->next_ticket;
+    completion->userdata = read->userdata;
+    completion->status = read->genesis_only ? read_genesis(log, read, completion)
+                                            : read_chain(log, read, completion);
+    if (completion->status != THEATER_OK) {
+        theater__buffer_deinit(&completion->frames);
+    }
+    *out_ticket = log->next_ticket;
+    log->next_ticket++;
+    theater__logstore_answer(log, answer);
+    return THEATER_OK;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Segments as files: their names, their listing, their bytes, and how a new one is made so that it
+ * is durable before the first group in it is promised to anyone.
+ */
+#include "logstore.h"
+
+#include <base/alloc.h>
+#include <base/assert.h>
+#include <base/error.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEGMENT_DIGITS 8u
+
+char *theater__path_in(const char *directory, const char *name)
+{
+    size_t directory_size = strlen(directory);
+    size_t name_size = strlen(name);
+    char *path = theater__alloc(directory_size + name_size + 2);
+    if (path == NULL) {
+        return NULL;
+    }
+    memcpy(path, directory, directory_size);
+    path[directory_size] = '/';
+    memcpy(path + directory_size + 1, name, name_size + 1);
+    return path;
+}
+
+void theater__segment_name(uint32_t number, char out_name[SEGMENT_NAME_SIZE])
+{
+    THEATER_ASSERT(number > 0);
+    THEATER_ASSERT(number <= FORMAT_SEGMENT_NUMBER_MAX);
+    (void)snprintf(out_name, SEGMENT_NAME_SIZE, "%08u.log", (unsigned)number);
+}
+
+/* ---- listing --------------------------------------------------------------------------------- */
+
+typedef struct segment_listing {
+    uint32_t *numbers;
+    size_t count;
+    size_t capacity;
+} segment_listing;
+
+/* The number of a segment's file name, 0 for any other name. */
+static uint32_t parse_name(const char *name)
+{
+    uint32_t number = 0;
+    for (unsigned i = 0; i < SEGMENT_DIGITS; i++) {
+        if (name[i] < '0' || name[i] > '9') {
+            return 0;
+        }
+        number = number * 10 + (uint32_t)(name[i] - '0');
+    }
+    if (strcmp(name + SEGMENT_DIGITS, ".log") != 0 || number > FORMAT_SEGMENT_NUMBER_MAX) {
+        return 0;
+    }
+    return number;
+}
+
+static int visit_name(const char *name, void *userdata)
+{
+    segment_listing *listing = userdata;
+    uint32_t number = parse_name(name);
+    if (number == 0) {
+        return 0;
+    }
+    if (listing->count == listing->capacity) {
+        size_t capacity = listing->capacity == 0 ? 16 : listing->capacity * 2;
+        uint32_t *grown = theater__realloc_array(listing->numbers, capacity, sizeof(uint32_t));
+        if (grown == NULL) {
+            return -ENOMEM;
+        }
+        listing->numbers = grown;
+        listing->capacity = capacity;
+    }
+    listing->numbers[listing->count] = number;
+    listing->count++;
+    return 0;
+}
+
+static int compare_numbers(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left;
+    uint32_t b = *(const uint32_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+theater_status theater__segment_list(theater__io *io, const char *directory, uint32_t **out_numbers,
+                                     size_t *out_count, theater_error *err)
+{
+    segment_listing listing = {0};
+    int result = io->list(io, directory, visit_name, &listing);
+    if (result < 0) {
+        theater__free(listing.numbers);
+        if (result == -ENOMEM) {
+            return theater__fail_nomem(err);
+        }
+        theater_status status = result == -ENOENT ? THEATER_ERR_NOTFOUND : THEATER_ERR_IO;
+        return theater__fail_errno(err, status, -result, "the store '%s' cannot be read",
+                                   directory);
+    }
+    if (listing.count > 1) {
+        qsort(listing.numbers, listing.count, sizeof(uint32_t), compare_numbers);
+    }
+    *out_numbers = listing.numbers;
+    *out_count = listing.count;
+    return THEATER_OK;
+}
+
+/* ---- reading whole --------------------------------------------------------------------------- */
+
+static theater_status load_file(theater__io *io, int fd, const char *path,
+                                theater__buffer *out_bytes, theater_error *err)
+{
+    uint64_t size = 0;
+    int result = io->size(io, fd, &size);
+    if (result < 0) {
+        return theater__fail_errno(err, THEATER_ERR_IO, -result, "'%s' cannot be read", path);
+    }
+    if (size > FORMAT_SEGMENT_SIZE_MAX) {
+        return theater__fail(err, THEATER_ERR_CORRUPT, "'%s' is longer than a segment can be",
+                             path);
+    }
+    if (size == 0) {
+        return THEATER_OK;
+    }
+    uint8_t *data = theater__buffer_extend(out_bytes, (size_t)size);
+    if (data == NULL) {
+        return theater__fail_nomem(err);
+    }
+    size_t got = 0;
+    result = theater__io_read_all(io, fd, data, (size_t)size, 0, &got);
+    if (result < 0) {
+        return theater__fail_errno(err, THEATER_ERR_IO, -result, "'%s' cannot be read", path);
+    }
+    /* It may have been cut meanwhile by the process that owns it: what is there counts. */
+    out_bytes->size -= (size_t)size - got;
+    return THEATER_OK;
+}
+
+theater_status theater__segment_load(theater__io *io, const char *directory, uint32_t number,
+                                     theater__buffer *out_bytes, theater_error *err)
+{
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(number, name);
+    THEATER_AUTOFREE char *path = theater__path_in(directory, name);
+    if (path == NULL) {
+        return theater__fail_nomem(err);
+    }
+    theater__buffer_clear(out_bytes);
+    int fd = io->open(io, path, O_RDONLY, 0);
+    if (fd < 0) {
+        theater_status status = fd == -ENOENT ? THEATER_ERR_NOTFOUND : THEATER_ERR_IO;
+        return theater__fail_errno(err, status, -fd, "'%s' cannot be opened", path);
+    }
+    theater_status status = load_file(io, fd, path, out_bytes, err);
+    (void)io->close(io, fd);
+    return status;
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+int theater__segment_make(theater__logstore *log, uint32_t number)
+{
+    if (number > FORMAT_SEGMENT_NUMBER_MAX) {
+        return -EFBIG;
+    }
+    theater__format_segment header = {
+        .number = number,
+        .version = FORMAT_VERSION,
+        .wall = log->wall,
+        .first_sequence = log->sequence + 1,
+        .previous_group = log->previous_group,
+    };
+    memcpy(header.store_id, log->store_id, sizeof(header.store_id));
+    memcpy(header.boot, log->boot, sizeof(header.boot));
+    uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE];
+    theater__format_segment_encode(&header, bytes);
+
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(number, name);
+    THEATER_AUTOFREE char *path = theater__path_in(log->directory, name);
+    if (path == NULL) {
+        return -ENOMEM;
+    }
+    /* What an interrupted start left of this segment holds no group and is overwritten. */
+    int fd = log->io->open(log->io, path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0) {
+        return fd;
+    }
+    int result = theater__io_write_all(log->io, fd, bytes, sizeof(bytes), 0);
+    if (result == 0) {
+        result = log->io->fdatasync(log->io, fd);
+    }
+    if (result == 0) {
+        result = log->io->fsync_directory(log->io, log->directory);
+    }
+    if (result < 0) {
+        (void)log->io->close(log->io, fd);
+        return result;
+    }
+    return fd;
+}
