@@ -172,7 +172,7 @@ void cli_say(const char *format, ...)
 int cli_say_error(const theater_error *error)
 {
     cli_say("%s", error->message[0] != '\0' ? error->message : theater_status_text(error->status));
-    return cli_exit_of(error->status);
+    return error->status != THEATER_OK ? cli_exit_of(error->status) : CLI_EXIT_IO;
 }
 
 void cli_say_guest(const theater_runtime_line *line, bool json)

@@ -160,7 +160,7 @@ def main():
     parser.add_argument("theater")
     parser.add_argument("--rebase", action="store_true")
     parser.add_argument("cases", nargs="*")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     names = arguments.cases or sorted(n[:-5] for n in os.listdir(GOLDEN) if n.endswith(".case"))
     paths = [os.path.join(GOLDEN, name + ".case") for name in names]
     bad = 0
