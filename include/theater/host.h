@@ -40,11 +40,11 @@ typedef enum theater_overdue_policy {
 /** Settings of a host. Start from THEATER_HOST_OPTIONS_INIT. Strings are copied. */
 typedef struct theater_host_options {
     size_t struct_size;
-    const char *store_url;       /**< "log:DIR", a directory, "memory:"; NULL: "memory:" */
-    bool store_must_exist;       /**< refuse instead of making a store */
+    const char *store_url; /**< "log:DIR", a directory, "memory:"; NULL: "memory:" */
+    bool store_must_exist; /**< refuse instead of making a store */
     theater_clock_kind clock;
-    theater_wall virtual_start;  /**< VIRTUAL: where wall time begins; 0: 2026-01-01 */
-    uint64_t seed;               /**< VIRTUAL: of ids and salts, so that chains repeat */
+    theater_wall virtual_start; /**< VIRTUAL: where wall time begins; 0: 2026-01-01 */
+    uint64_t seed;              /**< VIRTUAL: of ids and salts, so that chains repeat */
     theater_overdue_policy overdue;
     uint32_t live_max;           /**< instances in memory; 0: vm.max_map_count / 8 */
     bool trap_unknown_imports;   /**< trap by name at the call instead of refusing the component */
@@ -54,10 +54,11 @@ typedef struct theater_host_options {
     void *log_userdata;
     theater_log_level log_level_max;
 } theater_host_options;
-#define THEATER_HOST_OPTIONS_INIT                                                            \
-    {sizeof(theater_host_options), NULL,  false, THEATER_CLOCK_REAL, {0},  0,                \
-     THEATER_OVERDUE_LATE,         0,     false, NULL,               NULL, NULL,             \
-     NULL,                         THEATER_LOG_INFO}
+#define THEATER_HOST_OPTIONS_INIT                                                    \
+    {                                                                                \
+        sizeof(theater_host_options), NULL, false, THEATER_CLOCK_REAL, {0}, 0,       \
+            THEATER_OVERDUE_LATE, 0, false, NULL, NULL, NULL, NULL, THEATER_LOG_INFO \
+    }
 
 /**
  * \brief Makes a host that has no store open yet.
@@ -79,6 +80,10 @@ THEATER_API theater_status theater_host_add_handler(theater_host *host,
                                                     const theater_handler *handler,
                                                     theater_error *err);
 
+/** \brief Says a line through the host's log callback; for handlers. */
+THEATER_API void theater_host_log(const theater_host *host, theater_log_level level,
+                                  const char *format, ...) THEATER_PRINTF(3, 4);
+
 /** How an actor stands. */
 typedef enum theater_actor_state {
     THEATER_ACTOR_RUNNING = 1, /**< between a wake and the next suspension */
@@ -96,11 +101,12 @@ THEATER_API const char *theater_actor_state_name(theater_actor_state state);
 typedef struct theater_actor_info {
     theater_id id;
     theater_actor_state state;
-    bool is_resident;   /**< its instance is in memory */
+    bool is_resident; /**< its instance is in memory */
     theater_head head;
     bool has_due;
-    theater_wall due;   /**< when it wakes, in wall time as seen now */
+    theater_wall due;          /**< when it wakes, in wall time as seen now */
     const char *parked_reason; /**< NULL unless parked */
+    bool has_output; /**< of a store at rest: something was recorded and not yet given out */
 } theater_actor_info;
 
 /** The end of an actor, also of one that a dead process spawned. Borrows during the callback. */
@@ -150,9 +156,9 @@ THEATER_API theater_status theater_host_load_component(theater_host *host, const
                                                        theater_actor_component **out_component,
                                                        theater_error *err);
 /** \brief The same from a file. */
-THEATER_API theater_status theater_host_load_component_file(
-    theater_host *host, const char *path, theater_actor_component **out_component,
-    theater_error *err);
+THEATER_API theater_status theater_host_load_component_file(theater_host *host, const char *path,
+                                                            theater_actor_component **out_component,
+                                                            theater_error *err);
 
 /** What to spawn. Start from THEATER_SPAWN_OPTIONS_INIT. Everything is copied. */
 typedef struct theater_spawn_options {
@@ -164,8 +170,10 @@ typedef struct theater_spawn_options {
     theater_bytes state;     /**< actor.init: the initial state; data NULL = none */
     theater_limits limits;
 } theater_spawn_options;
-#define THEATER_SPAWN_OPTIONS_INIT                                          \
-    {sizeof(theater_spawn_options), NULL, NULL, NULL, {NULL, 0}, THEATER_LIMITS_INIT}
+#define THEATER_SPAWN_OPTIONS_INIT                                                      \
+    {                                                                                   \
+        sizeof(theater_spawn_options), NULL, NULL, NULL, {NULL, 0}, THEATER_LIMITS_INIT \
+    }
 
 /**
  * \brief Creates an actor and starts its call. Returns before anything ran.
@@ -246,15 +254,15 @@ THEATER_API void theater_host_visit(theater_host *host, theater_actor_visit_fn *
 /** What a host did so far. */
 typedef struct theater_host_stats {
     size_t struct_size;
-    uint64_t actors;         /**< known, ended ones included */
-    uint64_t resident;       /**< instances in memory */
+    uint64_t actors;   /**< known, ended ones included */
+    uint64_t resident; /**< instances in memory */
     uint64_t evictions;
-    uint64_t replays;        /**< turns that began by replaying */
-    uint64_t wakes;          /**< waits that came due */
-    uint64_t events;         /**< appended */
-    uint64_t late_max_ns;    /**< the latest wake */
+    uint64_t replays;     /**< turns that began by replaying */
+    uint64_t wakes;       /**< waits that came due */
+    uint64_t events;      /**< appended */
+    uint64_t late_max_ns; /**< the latest wake */
     uint64_t parked;
-    uint64_t terminated;     /**< actors ended by a limit */
+    uint64_t terminated; /**< actors ended by a limit */
 } theater_host_stats;
 /** \brief Fills what fits into out_stats->struct_size. */
 THEATER_API void theater_host_stats_get(const theater_host *host, theater_host_stats *out_stats);
@@ -271,10 +279,10 @@ THEATER_API theater_status theater_store_visit(const char *url, theater_actor_vi
 
 /** What re-execution found. */
 typedef struct theater_replay_report {
-    bool is_clean;          /**< every request was as recorded */
-    uint64_t events_count;  /**< events that were passed */
+    bool is_clean;         /**< every request was as recorded */
+    uint64_t events_count; /**< events that were passed */
     uint64_t calls_count;
-    uint64_t seq;           /**< not clean: the event where they part */
+    uint64_t seq;                             /**< not clean: the event where they part */
     char expected[THEATER_ERROR_MESSAGE_MAX]; /**< not clean: what the chain has */
     char actual[THEATER_ERROR_MESSAGE_MAX];   /**< not clean: what the component did */
     char message[THEATER_ERROR_MESSAGE_MAX];  /**< one line for people, always set */

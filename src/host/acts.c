@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What others do to an actor: complete, wake, cancel, resume, tell of a shutdown. An end of a wait
+ * is kept until the actor's turn can record it; the first one kept is the one recorded, later ones
+ * find the request no longer open.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <base/assert.h>
+#include <base/error.h>
+#include <base/value.h>
+
+static void copy_by(char out_by[BY_MAX], const char *by)
+{
+    size_t size = by != NULL ? strnlen(by, BY_MAX - 1) : 0;
+    while (size > 0 && !theater__utf8_valid((const uint8_t *)by, size)) {
+        size--;
+    }
+    if (size > 0) {
+        memcpy(out_by, by, size);
+    }
+    out_by[size] = '\0';
+}
+
+bool act_end_wait(theater_host *host, uint32_t index, uint64_t seq, theater_wait_outcome outcome,
+                  const char *by, const theater__buffer *value, theater_error *err)
+{
+    live *l = actor_make_live(host, index, err);
+    if (l == NULL) {
+        return false;
+    }
+    if (l->has_end) {
+        (void)theater__fail(err, THEATER_ERR_NOTFOUND, "that wait has ended already");
+        return false;
+    }
+    theater__buffer_clear(&l->end_value);
+    if (value != NULL) {
+        theater__buffer_put(&l->end_value, value->data, value->size);
+        if (l->end_value.failed) {
+            (void)theater__fail_nomem(err);
+            return false;
+        }
+    }
+    l->has_end = true;
+    l->end_seq = seq;
+    l->end_outcome = outcome;
+    copy_by(l->end_by, by);
+    if (l->phase == LIVE_SUSPENDED || l->phase == LIVE_OVER) {
+        turn_ready(host, l);
+    }
+    return true;
+}
+
+/* The actor, if it is here, not parked and not ended. */
+static theater_status find_acting(theater_host *host, const theater_id *id, uint32_t *out_index,
+                                  theater_error *err)
+{
+    uint32_t index = actor_find(host, id);
+    char text[THEATER_ID_TEXT_SIZE];
+    theater_id_format(*id, text);
+    if (index == NO_ACTOR) {
+        return theater__fail(err, THEATER_ERR_NOTFOUND, "there is no actor %s", text);
+    }
+    const actor *a = actor_at(host, index);
+    if (a->is_parked) {
+        return theater__fail(err, THEATER_ERR_CLOSED, "actor %s is parked; resume it first", text);
+    }
+    if (a->state == THEATER__STATE_ENDED) {
+        return theater__fail(err, THEATER_ERR_NOTFOUND, "actor %s has ended", text);
+    }
+    *out_index = index;
+    return THEATER_OK;
+}
+
+static theater_status end_any_wait(theater_host *host, theater_id id, uint64_t seq,
+                                   theater_wait_outcome outcome, const char *by,
+                                   const theater__buffer *value, theater_error *err)
+{
+    uint32_t index = NO_ACTOR;
+    theater_status status = find_acting(host, &id, &index, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
+    actor *a = actor_at(host, index);
+    if (a->state != THEATER__STATE_ASLEEP && a->state != THEATER__STATE_WAITING) {
+        return theater__fail(err, THEATER_ERR_NOTFOUND, "the actor does not wait for anything");
+    }
+    if (a->live != NULL && a->live->turn != NULL && seq != 0) {
+        const theater__open_request *open = theater__turn_open(a->live->turn);
+        if (open->is_open && open->seq != seq) {
+            return theater__fail(err, THEATER_ERR_NOTFOUND,
+                                 "request %llu of the actor is not open (any more)",
+                                 (unsigned long long)seq);
+        }
+    }
+    theater_error error = THEATER_ERROR_INIT;
+    if (!act_end_wait(host, index, seq, outcome, by, value, &error)) {
+        if (err != NULL) {
+            *err = error;
+        }
+        return error.status;
+    }
+    return THEATER_OK;
+}
+
+theater_status theater_host_complete(theater_host *host, theater_token token,
+                                     const theater_value *value, const char *by, theater_error *err)
+{
+    THEATER_ASSERT(host != NULL);
+    THEATER_ASSERT(token.seq != 0);
+    theater__buffer encoded = {0};
+    if (value != NULL) {
+        theater__value_encode(&encoded, value);
+        if (encoded.failed) {
+            return theater__fail_nomem(err);
+        }
+    }
+    theater_status status =
+        end_any_wait(host, token.actor, token.seq, THEATER_WAIT_COMPLETED, by, &encoded, err);
+    theater__buffer_deinit(&encoded);
+    return status;
+}
+
+theater_status theater_host_cancel_wait(theater_host *host, theater_id id, const char *by,
+                                        theater_error *err)
+{
+    THEATER_ASSERT(host != NULL);
+    return end_any_wait(host, id, 0, THEATER_WAIT_CANCELLED, by, NULL, err);
+}
+
+theater_status theater_host_wake(theater_host *host, theater_id id, const char *by,
+                                 theater_error *err)
+{
+    THEATER_ASSERT(host != NULL);
+    return end_any_wait(host, id, 0, THEATER_WAIT_WOKEN, by, NULL, err);
+}
+
+theater_status theater_host_cancel(theater_host *host, theater_id id, const char *by,
+                                   theater_error *err)
+{
+    THEATER_ASSERT(host != NULL);
+    uint32_t index = NO_ACTOR;
+    theater_status status = find_acting(host, &id, &index, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
+    live *l = actor_make_live(host, index, err);
+    if (l == NULL) {
+        return THEATER_ERR_NOMEM;
+    }
+    if (!l->is_cancelled) {
+        l->is_cancelled = true;
+        copy_by(l->cancel_by, by);
+    }
+    if (l->phase == LIVE_SUSPENDED || l->phase == LIVE_OVER) {
+        turn_ready(host, l);
+    }
+    return THEATER_OK;
+}
+
+theater_status theater_host_tell_shutdown(theater_host *host, theater_error *err)
+{
+    THEATER_ASSERT(host != NULL);
+    for (uint32_t i = 0; i < host->actors_count; i++) {
+        const actor *a = actor_at(host, i);
+        bool is_waiting = a->state == THEATER__STATE_ASLEEP || a->state == THEATER__STATE_WAITING;
+        if (!is_waiting || a->is_parked || (a->live != NULL && a->live->has_end)) {
+            continue;
+        }
+        theater_error error = THEATER_ERROR_INIT;
+        if (!act_end_wait(host, i, 0, THEATER_WAIT_SHUTDOWN, "shutdown", NULL, &error)) {
+            if (err != NULL) {
+                *err = error;
+            }
+            return error.status;
+        }
+    }
+    return THEATER_OK;
+}
+
+theater_status theater_host_resume(theater_host *host, theater_id id, theater_error *err)
+{
+    THEATER_ASSERT(host != NULL);
+    uint32_t index = actor_find(host, &id);
+    if (index == NO_ACTOR || !actor_at(host, index)->is_parked) {
+        return theater__fail(err, THEATER_ERR_NOTFOUND, "no parked actor has that id");
+    }
+    live *l = actor_make_live(host, index, err);
+    if (l == NULL) {
+        return THEATER_ERR_NOMEM;
+    }
+    actor_unpark(host, index);
+    /* Replayed to where it stood; its timer is armed again from what it waits in. */
+    l->is_resumed = true;
+    turn_ready(host, l);
+    return THEATER_OK;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of this room share: the host, its actors, and who calls whom.
+ *
+ *   loop.c       one iteration: completions, due timers, ready actors, alarms
+ *   turns.c      one step of a ready actor: become resident, run, meet the outcome
+ *   residency.c  who is in memory: loading by replay, evicting the farthest due
+ *   commit.c     batches to the store, completions from it
+ *   outputs.c    what the outside sees, once it is durable
+ *   recover.c    the actors of a store that was opened
+ *   acts.c       cancel, wake, complete
+ *
+ * An actor has two parts. The slim one (struct actor, about a hundred bytes) is there for every
+ * actor; the live one is made when it has something to do and freed when it has not: an evicted
+ * sleeper is its slim part, a timer and a slot of the index.
+ */
+#ifndef HOST_INTERNAL_H
+#define HOST_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include <actor/turn.h>
+#include <base/list.h>
+#include <base/map.h>
+#include <clock/clock.h>
+#include <clock/ticker.h>
+#include <store/store.h>
+#include <theater/host.h>
+#include <timerq/timerq.h>
+
+#define NO_ACTOR UINT32_MAX
+#define NO_PROFILE UINT32_MAX
+/* Standing of an actor that waits for an effect; beside theater__wait_kind. */
+#define WAIT_EFFECT 4u
+
+/* Actors in one chunk of the table: chunks never move, so pointers to actors stay good. */
+#define ACTORS_CHUNK 4096u
+/* 2^24 actors of about 130 bytes each: the bound of one process. */
+#define ACTORS_MAX (1u << 24)
+/* Who did it, as it stands in a chain. */
+#define BY_MAX 64u
+/* How long a guest runs before others get their turn. */
+#define SLICE_NS 10000000u
+/* Timers popped and actors stepped in one iteration, before the clock is read again. */
+#define POP_BUDGET 256u
+#define STEP_BUDGET 256u
+/* Bytes a running guest may gather before they are submitted. */
+#define FLUSH_BYTES ((size_t)64 << 10)
+
+typedef struct live live;
+
+/* The slim part. */
+typedef struct actor {
+    theater_id id;
+    theater_hash head; /* of the last submitted event */
+    uint64_t next_seq;
+    uint64_t place; /* of the last submitted batch */
+    uint64_t call_seq;
+    uint64_t delivered_seq;
+    live *live;       /* NULL: nothing to do, or evicted */
+    uint32_t profile; /* NO_PROFILE until its genesis was read */
+    uint8_t state;    /* theater__state */
+    uint8_t wait_kind;
+    bool is_parked;
+    bool is_started; /* its handlers' start callbacks ran */
+} actor;
+
+typedef enum live_phase {
+    LIVE_QUEUED = 1,    /* in the ready list, or starved for a place in memory */
+    LIVE_LOADING = 2,   /* a read is under way */
+    LIVE_SUSPENDED = 3, /* its turn waits in a request */
+    LIVE_OVER = 4       /* nothing to run: only batches in flight or outputs to give */
+} live_phase;
+
+/* The live part. */
+struct live {
+    theater__list link; /* in host.ready, host.starved or host.stalled */
+    uint32_t index;
+    live_phase phase;
+    theater__turn *turn;
+    uint32_t inflight; /* batches and reads */
+    theater__standing standing;
+    theater__buffer history; /* of a spawned actor: its first turn needs no read */
+
+    bool has_end; /* how the open request ends, once there is a turn to record it */
+    theater_wait_outcome end_outcome;
+    char end_by[BY_MAX];
+    theater__buffer end_value; /* encoded; empty: none */
+    uint64_t end_seq;          /* the request it is for; 0: whichever is open */
+    theater_mono due_mono;     /* DUE: when it should have been */
+    theater_wall due_wall;
+
+    bool is_cancelled; /* the actor is to be ended */
+    char cancel_by[BY_MAX];
+    bool is_effect_begun;
+    bool is_redelivering;
+    bool is_asked;   /* its genesis is read for profile_read() */
+    bool is_resumed; /* parked before: its timer has to be armed again */
+};
+
+/* One batch in flight. */
+typedef struct flight {
+    theater__list link; /* in host.flights */
+    uint32_t index;
+    bool has_outputs;
+    theater__buffer frames; /* if it has outputs */
+    theater_hash parent;
+    uint64_t first_seq;
+} flight;
+
+typedef struct parked_note {
+    uint32_t index;
+    theater_status status;
+    char reason[THEATER_ERROR_MESSAGE_MAX];
+} parked_note;
+
+typedef struct handler_entry {
+    theater_handler handler;
+    char *name;
+    theater__buffer config; /* encoded values, for genesis */
+} handler_entry;
+
+struct theater_host {
+    theater_host_options options; /* strings are the host's */
+    char *store_url;
+    char *cache_directory;
+    char *compiler_path;
+    theater__log log;
+
+    handler_entry *handlers;
+    uint32_t handlers_count;
+    theater_shutdown_controller *shutdown;
+    theater_shutdown_receiver *receiver; /* what handlers are given */
+    theater_finished_fn *on_finished;
+    void *on_finished_userdata;
+    theater_parked_fn *on_parked;
+    void *on_parked_userdata;
+
+    theater__clock *clock;
+    theater__ticker *ticker;
+    theater__engine *engine;
+    theater__store *store;
+    theater__turn_env env;
+    theater_mono opened_mono;
+
+    theater_actor_component *registry; /* every handler's functions, without code */
+    theater__profile no_profile;       /* of actors whose genesis was not read yet */
+    theater_actor_component **components;
+    size_t components_count;
+    theater__profile **profiles;
+    uint32_t profiles_count;
+
+    actor **chunks;
+    uint32_t actors_count;
+    theater__map index;
+    theater__timerq mono_queue;  /* ns */
+    theater__timerq wall_queue;  /* ms */
+    theater__timerq evict_queue; /* least key: the farthest due */
+
+    theater__list ready;
+    theater__list starved; /* want to be resident, no place */
+    theater__list stalled; /* the store has too much in flight */
+    theater__list flights; /* batches in flight */
+    uint32_t lives_count;
+    uint32_t resident_count;
+    uint32_t live_max;
+    uint64_t active; /* see theater_host_active() */
+
+    parked_note *parked;
+    size_t parked_count;
+
+    int epoll_fd;
+    int event_fd;
+    atomic_bool is_stopping;
+    theater_mono now;       /* of this iteration */
+    theater_mono slice_end; /* of the guest that runs */
+    uint64_t next_due_ns;   /* the earliest timer, for preemption */
+    theater_error failure;  /* the store has stopped */
+    uint64_t entropy_counter;
+    theater_host_stats stats;
+};
+
+/* ---- actors.c: the table ---- */
+actor *actor_at(const theater_host *host, uint32_t index);
+theater_status actor_add(theater_host *host, const theater_id *id, uint32_t *out_index,
+                         theater_error *err);
+uint32_t actor_find(const theater_host *host, const theater_id *id);
+/* Takes back the actor that was added last. */
+void actor_remove_last(theater_host *host, uint32_t index);
+/* Changes the state and keeps the count of active actors. */
+void actor_set_state(theater_host *host, actor *a, theater__state state, uint8_t wait_kind);
+live *actor_make_live(theater_host *host, uint32_t index, theater_error *err);
+/* Frees the live part if nothing needs it any more. */
+void actor_settle(theater_host *host, uint32_t index);
+void actor_free_live(theater_host *host, live *l);
+void actor_park(theater_host *host, uint32_t index, const theater_error *error);
+void actor_unpark(theater_host *host, uint32_t index);
+const parked_note *actor_parked_note(const theater_host *host, uint32_t index);
+
+/* ---- handlers.c ---- */
+theater_status handlers_setup(theater_host *host, theater_actor_component *component,
+                              theater_error *err);
+theater_status handlers_start(theater_host *host, theater_id id, theater_error *err);
+bool handlers_cover(const theater_host *host, const theater__profile *profile, theater_error *err);
+void handlers_free(theater_host *host);
+
+/* ---- components.c ---- */
+theater_status component_by_digest(theater_host *host, const theater_hash *digest,
+                                   theater_actor_component **out_component, theater_error *err);
+theater_status component_load(theater_host *host, const void *data, size_t size,
+                              theater_actor_component **out_component, theater_error *err);
+/* The profile of a genesis, interned. Its component may not be loaded yet. */
+theater_status profile_intern(theater_host *host, const theater__genesis *genesis,
+                              uint32_t *out_profile, theater_error *err);
+void components_free(theater_host *host);
+
+/* ---- residency.c ---- */
+/*
+ * Brings the actor's turn into memory: at once from its history, or by a read. True: it is there.
+ */
+bool residency_enter(theater_host *host, live *l);
+/* Reads the genesis of an actor and waits for it: for the rare question whether two are equal. */
+theater_status profile_read(theater_host *host, uint32_t index, uint32_t *out_profile,
+                            theater_error *err);
+/* A read that residency_enter() began has completed. */
+void residency_loaded(theater_host *host, live *l, theater__store_completion *completion);
+/* A read of profile_read() has completed. */
+void residency_asked(theater_host *host, live *l, const theater__store_completion *completion);
+/* The turn is no longer needed in memory. */
+void residency_leave(theater_host *host, live *l);
+/* The actor is suspended: it may be evicted from now on, if nothing of it is in flight. */
+void residency_offer(theater_host *host, live *l);
+
+/* ---- turns.c ---- */
+void turn_ready(theater_host *host, live *l);
+void turn_step(theater_host *host, live *l);
+/* A timer came due. */
+void turn_due(theater_host *host, uint32_t index, theater_mono due_mono, theater_wall due_wall);
+
+/* ---- commit.c ---- */
+/* Submits what the turn appended, with the standing. False: it has to be tried again (stalled), or
+ * the host has failed. */
+bool commit_turn(theater_host *host, live *l);
+/* Submits frames that stand outside a turn (genesis and call). */
+theater_status commit_frames(theater_host *host, live *l, const theater__chain_writer *writer,
+                             const theater_hash *parent, uint64_t first_seq, theater_error *err);
+/* Submits only the standing: what was given out. */
+void commit_note(theater_host *host, live *l);
+void commit_poll(theater_host *host);
+void commit_fail(theater_host *host, const theater_error *error);
+void flight_free(flight *f);
+
+/* ---- outputs.c ---- */
+/* Gives out what frames hold behind `after`; returns the last event given out. */
+uint64_t outputs_give(theater_host *host, uint32_t index, const theater__buffer *frames,
+                      const theater_hash *parent, uint64_t first_seq, uint64_t after);
+/* Begins the effect that the suspended turn waits for. */
+void outputs_begin_effect(theater_host *host, live *l);
+
+/* ---- recover.c ---- */
+theater_status recover_all(theater_host *host, theater_error *err);
+
+/* ---- acts.c ---- */
+/* Sets how the open request ends, if nothing did before. False: something did. */
+bool act_end_wait(theater_host *host, uint32_t index, uint64_t seq, theater_wait_outcome outcome,
+                  const char *by, const theater__buffer *value, theater_error *err);
+
+/* ---- entropy.c ---- */
+void entropy_fill(theater_host *host, uint8_t *out_bytes, size_t size);
+theater_id entropy_id(theater_host *host);
+
+/* ---- shutdown.c is the public interface only; look.c, files.c, replay.c likewise ---- */
+
+/* host.c, for replay.c: clock, ticker, engine, env without a store. */
+theater_status host_prepare(theater_host *host, theater_error *err);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One iteration of the host, and the two ways to drive it.
+ *
+ *   completions ─> due timers ─> ready actors ─> completions ─> arm the alarms
+ *
+ * Each part is bounded, and elapsed time is read again in between, so that neither a storm of wakes
+ * nor a spinning guest keeps the others waiting. With a virtual clock there is one rule more: when
+ * nothing is ready, time jumps to the next due instant.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <base/assert.h>
+#include <base/error.h>
+
+static void drain_event_fd(theater_host *host)
+{
+    uint64_t count = 0;
+    ssize_t got = read(host->event_fd, &count, sizeof(count));
+    (void)got; /* EAGAIN: nobody had rung */
+}
+
+static void notice_step(theater_host *host)
+{
+    theater__clock_step step;
+    if (theater__clock_take_step(host->clock, &step)) {
+        theater__log_write(&host->log, THEATER_LOG_INFO,
+                           "the wall clock was stepped by %lld ms; deadlines are judged again",
+                           (long long)step.delta_ms);
+    }
+}
+
+static void pop_due(theater_host *host)
+{
+    uint32_t index = NO_ACTOR;
+    uint64_t key = 0;
+    uint32_t popped = 0;
+    host->now = theater__clock_mono(host->clock);
+    while (popped < POP_BUDGET &&
+           theater__timerq_pop(&host->mono_queue, host->now.ns, &index, &key)) {
+        turn_due(host, index, (theater_mono){key}, THEATER__WALL_NEVER);
+        popped++;
+    }
+    if (theater__timerq_next_key(&host->wall_queue) == UINT64_MAX) {
+        return;
+    }
+    theater_wall wall = theater__clock_wall(host->clock);
+    while (popped < POP_BUDGET && theater__timerq_pop(&host->wall_queue, wall.ms, &index, &key)) {
+        turn_due(host, index, THEATER__MONO_NEVER, (theater_wall){key});
+        popped++;
+    }
+}
+
+static void step_ready(theater_host *host)
+{
+    host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
+    for (uint32_t i = 0; i < STEP_BUDGET; i++) {
+        theater__list *link = theater__list_pop(&host->ready);
+        if (link == NULL) {
+            break;
+        }
+        turn_step(host, THEATER__LIST_OWNER(link, live, link));
+        if (host->failure.status != THEATER_OK) {
+            break;
+        }
+        host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
+    }
+    theater__ticker_disarm(host->ticker);
+}
+
+/* Virtual time: nothing is ready, so the next due instant is now. */
+static bool jump(theater_host *host)
+{
+    uint64_t mono = theater__timerq_next_key(&host->mono_queue);
+    uint64_t wall = theater__timerq_next_key(&host->wall_queue);
+    if (mono == UINT64_MAX && wall == UINT64_MAX) {
+        return false;
+    }
+    theater__clock_jump(host->clock, (theater_mono){mono}, (theater_wall){wall});
+    return true;
+}
+
+static bool has_more(theater_host *host)
+{
+    if (!theater__list_empty(&host->ready)) {
+        return true;
+    }
+    if (theater__store_fd(host->store) < 0 && theater__store_inflight(host->store) > 0) {
+        return true;
+    }
+    if (theater__clock_is_simulated(host->clock)) {
+        return theater__store_inflight(host->store) == 0 && jump(host);
+    }
+    return false;
+}
+
+static theater_status iterate(theater_host *host, bool *out_more, theater_error *err)
+{
+    theater__clock_acknowledge(host->clock);
+    drain_event_fd(host);
+    notice_step(host);
+    commit_poll(host);
+    pop_due(host);
+    step_ready(host);
+    commit_poll(host);
+    notice_step(host);
+    if (host->failure.status != THEATER_OK) {
+        if (err != NULL) {
+            *err = host->failure;
+        }
+        return host->failure.status;
+    }
+    theater_mono due_mono = {theater__timerq_next_key(&host->mono_queue)};
+    theater_wall due_wall = {theater__timerq_next_key(&host->wall_queue)};
+    *out_more = has_more(host);
+    theater__clock_arm(host->clock, due_mono, due_wall);
+    return THEATER_OK;
+}
+
+theater_status theater_host_dispatch(theater_host *host, bool *out_more, theater_error *err)
+{
+    THEATER_ASSERT(host != NULL);
+    if (host->store == NULL) {
+        return theater__fail(err, THEATER_ERR_INVALID,
+                             "call theater_host_open() before the host is run");
+    }
+    bool more = false;
+    theater_status status = iterate(host, &more, err);
+    if (status == THEATER_OK && more) {
+        theater_host_wake_up(host);
+    }
+    if (status == THEATER_OK && out_more != NULL) {
+        *out_more = more;
+    }
+    return status;
+}
+
+static bool is_done(const theater_host *host)
+{
+    return host->active == 0 && theater__list_empty(&host->ready) &&
+           theater__list_empty(&host->stalled) && theater__store_inflight(host->store) == 0 &&
+           host->lives_count == host->resident_count;
+}
+
+static theater_status wait_for_events(theater_host *host, theater_error *err)
+{
+    struct epoll_event events[4];
+    int got = epoll_wait(host->epoll_fd, events, 4, -1);
+    if (got < 0 && errno != EINTR) {
+        return theater__fail_errno(err, THEATER_ERR_IO, errno, "waiting for events failed");
+    }
+    return THEATER_OK;
+}
+
+theater_status theater_host_run(theater_host *host, theater_error *err)
+{
+    THEATER_ASSERT(host != NULL);
+    if (host->store == NULL) {
+        return theater__fail(err, THEATER_ERR_INVALID,
+                             "call theater_host_open() before the host is run");
+    }
+    for (;;) {
+        if (atomic_load(&host->is_stopping)) {
+            atomic_store(&host->is_stopping, false);
+            return theater__fail(err, THEATER_ERR_CANCELLED, "the host was stopped");
+        }
+        bool more = false;
+        theater_status status = iterate(host, &more, err);
+        if (status == THEATER_OK && !more) {
+            if (is_done(host)) {
+                return THEATER_OK;
+            }
+            status = wait_for_events(host, err);
+        }
+        if (status != THEATER_OK) {
+            return status;
+        }
+    }
+}
+
+int theater_host_fd(const theater_host *host)
+{
+    return host->options.clock == THEATER_CLOCK_VIRTUAL ? -1 : host->epoll_fd;
+}
+
+uint64_t theater_host_active(const theater_host *host)
+{
+    uint64_t busy = host->lives_count - host->resident_count;
+    bool is_settling = host->store != NULL && theater__store_inflight(host->store) > 0;
+    return host->active + (busy > 0 || is_settling ? 1 : 0);
+}
+
+void theater_host_wake_up(theater_host *host)
+{
+    uint64_t one = 1;
+    int kept = errno; /* may run in a signal handler */
+    ssize_t done = write(host->event_fd, &one, sizeof(one));
+    (void)done; /* EAGAIN: it rings already */
+    errno = kept;
+}
+
+void theater_host_stop(theater_host *host)
+{
+    atomic_store(&host->is_stopping, true);
+    theater_host_wake_up(host);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The actors of a store that was opened. Nothing is replayed here: the standing of each says what
+ * it needs. Runners are made ready, sleepers get their timer, effects are begun again, outputs that
+ * the last process did not note as given are given.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+#include <base/assert.h>
+#include <base/error.h>
+
+/*
+ * When a sleep of another boot is due on this one's clock: what was left of it by the wall clock.
+ */
+static theater_mono rebased_due(const theater_host *host, const theater__standing *standing,
+                                theater_wall now)
+{
+    if (memcmp(standing->boot, host->env.boot, sizeof(standing->boot)) == 0) {
+        return standing->due_mono;
+    }
+    uint64_t remaining_ms = theater__wall_since_ms(standing->due_wall, now);
+    if (remaining_ms > standing->duration_ms) {
+        remaining_ms = standing->duration_ms;
+    }
+    if (standing->due_mono.ns == UINT64_MAX) {
+        return THEATER__MONO_NEVER;
+    }
+    return theater__mono_add_ms(host->opened_mono, remaining_ms);
+}
+
+static void begin_redelivery(theater_host *host, live *l)
+{
+    const actor *a = actor_at(host, l->index);
+    theater__read read;
+    memset(&read, 0, sizeof(read));
+    read.actor = a->id;
+    read.place = a->place;
+    read.from_seq = a->delivered_seq + 1;
+    read.call_seq = a->call_seq;
+    read.userdata = l;
+    theater__ticket ticket = 0;
+    theater_error error = THEATER_ERROR_INIT;
+    if (theater__store_read(host->store, &read, &ticket, &error) != THEATER_OK) {
+        actor_park(host, l->index, &error);
+        return;
+    }
+    l->is_redelivering = true;
+    l->inflight++;
+}
+
+static theater_status schedule(theater_host *host, uint32_t index,
+                               const theater__standing *standing, theater_wall now,
+                               theater_error *err)
+{
+    bool has_outputs = standing->output_seq > standing->delivered_seq;
+    bool is_effect =
+        standing->state == THEATER__STATE_WAITING && standing->wait_kind == WAIT_EFFECT;
+    bool is_running = standing->state == THEATER__STATE_RUNNING;
+    if (standing->state == THEATER__STATE_ASLEEP) {
+        if (standing->wait_kind == THEATER__WAIT_WALL) {
+            theater__timerq_start(&host->wall_queue, index, standing->due_wall.ms);
+        } else {
+            theater__timerq_start(&host->mono_queue, index, rebased_due(host, standing, now).ns);
+        }
+    }
+    if (!has_outputs && !is_effect && !is_running) {
+        return THEATER_OK;
+    }
+    live *l = actor_make_live(host, index, err);
+    if (l == NULL) {
+        return THEATER_ERR_NOMEM;
+    }
+    l->standing = *standing;
+    if (has_outputs) {
+        begin_redelivery(host, l);
+    }
+    if ((is_running && !has_outputs) || is_effect) {
+        turn_ready(host, l);
+    }
+    return THEATER_OK;
+}
+
+static theater_status recover_one(theater_host *host, const theater__recovered *found,
+                                  theater_wall now, theater_error *err)
+{
+    uint32_t index = NO_ACTOR;
+    theater_status status = actor_add(host, &found->actor, &index, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
+    actor *a = actor_at(host, index);
+    a->head = found->head;
+    a->next_seq = found->next_seq;
+    a->place = found->place;
+    a->call_seq = found->standing.call_seq;
+    a->delivered_seq = found->standing.delivered_seq;
+    actor_set_state(host, a, found->standing.state, found->standing.wait_kind);
+    return schedule(host, index, &found->standing, now, err);
+}
+
+theater_status recover_all(theater_host *host, theater_error *err)
+{
+    THEATER_ASSERT(host->actors_count == 0);
+    theater_wall now = theater__clock_wall(host->clock);
+    for (;;) {
+        theater__recovered found;
+        theater_status status = theater__store_recover_next(host->store, &found, err);
+        if (status == THEATER_ERR_NOTFOUND) {
+            return THEATER_OK;
+        }
+        if (status == THEATER_OK) {
+            status = recover_one(host, &found, now, err);
+        }
+        if (status != THEATER_OK) {
+            return status;
+        }
+    }
+}

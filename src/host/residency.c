@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who is in memory. Residency is a cache: an actor that is not resident is made so by replaying its
+ * call from the chain, and one that sleeps is dropped without a trace. The cap is a matter of life
+ * (a guest costs memory maps, and the process dies when they run out), so a place is always taken
+ * from the sleeper that is due last before a new one is given.
+ */
+#include "internal.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include <base/alloc.h>
+#include <base/assert.h>
+#include <base/error.h>
+
+/* ---- leaving --------------------------------------------------------------------------------- */
+
+void residency_leave(theater_host *host, live *l)
+{
+    THEATER_ASSERT(l->turn != NULL);
+    THEATER_ASSERT(host->resident_count > 0);
+    (void)theater__timerq_stop(&host->evict_queue, l->index);
+    theater__turn_free(l->turn);
+    l->turn = NULL;
+    host->resident_count--;
+    live *next = NULL;
+    theater__list *link = theater__list_pop(&host->starved);
+    if (link != NULL) {
+        next = THEATER__LIST_OWNER(link, live, link);
+        turn_ready(host, next);
+    }
+}
+
+/* When the actor will be wanted, on the clock of elapsed time. */
+static uint64_t wanted_ns(theater_host *host, const theater__open_request *open)
+{
+    if (open->kind == THEATER_KIND_WAIT && open->wait_kind == THEATER__WAIT_ELAPSED) {
+        return theater__mono_add_ms(open->armed, open->duration_ms).ns;
+    }
+    if (open->kind == THEATER_KIND_WAIT && open->wait_kind == THEATER__WAIT_WALL) {
+        theater_wall now = theater__clock_wall(host->clock);
+        return theater__mono_add_ms(host->now, theater__wall_since_ms(open->due_wall, now)).ns;
+    }
+    return UINT64_MAX - 1;
+}
+
+void residency_offer(theater_host *host, live *l)
+{
+    if (l->phase != LIVE_SUSPENDED || l->inflight > 0 || l->has_end || l->is_cancelled ||
+        l->turn == NULL) {
+        return;
+    }
+    uint64_t wanted = wanted_ns(host, theater__turn_open(l->turn));
+    theater__timerq_start(&host->evict_queue, l->index,
+                          UINT64_MAX - 1 - (wanted < UINT64_MAX ? wanted : UINT64_MAX - 1));
+}
+
+/* Drops the sleeper that is due last; false if nobody can be dropped now. */
+static bool evict_one(theater_host *host)
+{
+    uint32_t index = NO_ACTOR;
+    uint64_t key = 0;
+    if (!theater__timerq_pop(&host->evict_queue, UINT64_MAX - 1, &index, &key)) {
+        return false;
+    }
+    live *l = actor_at(host, index)->live;
+    THEATER_ASSERT(l != NULL && l->phase == LIVE_SUSPENDED && l->inflight == 0);
+    l->phase = LIVE_OVER;
+    theater__turn_free(l->turn);
+    l->turn = NULL;
+    host->resident_count--;
+    host->stats.evictions++;
+    actor_settle(host, index);
+    return true;
+}
+
+/* ---- entering -------------------------------------------------------------------------------- */
+
+static theater_status begin_turn(theater_host *host, live *l, const theater__buffer *history,
+                                 const theater_hash *parent, uint64_t first_seq, theater_error *err)
+{
+    actor *a = actor_at(host, l->index);
+    theater__turn_options options;
+    memset(&options, 0, sizeof(options));
+    options.env = &host->env;
+    options.profile = host->profiles[a->profile];
+    options.actor = a->id;
+    options.head.seq = a->next_seq - 1;
+    options.head.hash = a->head;
+    options.history = history->data;
+    options.history_size = history->size;
+    options.history_parent = *parent;
+    options.history_first_seq = first_seq;
+    options.call_seq = a->call_seq;
+    theater_status status = theater__turn_new(&options, &l->turn, err);
+    if (status == THEATER_OK) {
+        host->resident_count++;
+        host->stats.replays += l->history.data == NULL;
+    }
+    return status;
+}
+
+static bool begin_spawned(theater_host *host, live *l)
+{
+    theater_hash zeros;
+    memset(&zeros, 0, sizeof(zeros));
+    theater_error error = THEATER_ERROR_INIT;
+    theater_status status = begin_turn(host, l, &l->history, &zeros, 0, &error);
+    theater__buffer_deinit(&l->history);
+    if (status != THEATER_OK) {
+        actor_park(host, l->index, &error);
+        return false;
+    }
+    return true;
+}
+
+static void begin_read(theater_host *host, live *l)
+{
+    const actor *a = actor_at(host, l->index);
+    theater__read read;
+    memset(&read, 0, sizeof(read));
+    read.actor = a->id;
+    read.place = a->place;
+    read.from_seq = a->call_seq;
+    read.call_seq = a->call_seq;
+    read.genesis_only = a->profile == NO_PROFILE;
+    read.userdata = l;
+    theater_error error = THEATER_ERROR_INIT;
+    theater__ticket ticket = 0;
+    if (theater__store_read(host->store, &read, &ticket, &error) != THEATER_OK) {
+        actor_park(host, l->index, &error);
+        return;
+    }
+    l->phase = LIVE_LOADING;
+    l->inflight++;
+}
+
+bool residency_enter(theater_host *host, live *l)
+{
+    THEATER_ASSERT(l->turn == NULL);
+    if (host->resident_count >= host->live_max && !evict_one(host)) {
+        l->phase = LIVE_QUEUED;
+        theater__list_push(&host->starved, &l->link);
+        return false;
+    }
+    if (l->history.data != NULL) {
+        return begin_spawned(host, l);
+    }
+    begin_read(host, l);
+    return false;
+}
+
+/* ---- loading --------------------------------------------------------------------------------- */
+
+static theater_status adopt_genesis(theater_host *host, actor *a,
+                                    const theater__store_completion *completion, theater_error *err)
+{
+    theater__chain_reader reader;
+    theater_event event;
+    theater__genesis genesis;
+    theater__chain_reader_init(&reader, completion->frames.data, completion->frames.size,
+                               &completion->parent, completion->first_seq);
+    theater_status status = theater__chain_read(&reader, &event, err);
+    if (status == THEATER_OK) {
+        status = theater__genesis_decode(event.payload, &genesis, err);
+    }
+    if (status != THEATER_OK) {
+        return theater__fail_in(err, "genesis");
+    }
+    if (memcmp(&genesis.actor, &a->id, sizeof(a->id)) != 0) {
+        return theater__fail(err, THEATER_ERR_CORRUPT, "its genesis belongs to another actor");
+    }
+    theater_text semantics = {theater__engine_semantics(), strlen(theater__engine_semantics())};
+    if (genesis.semantics.size != semantics.size ||
+        memcmp(genesis.semantics.data, semantics.data, semantics.size) != 0) {
+        return theater__fail(err, THEATER_ERR_UNSUPPORTED,
+                             "the actor was made with other engine settings than this build has");
+    }
+    return profile_intern(host, &genesis, &a->profile, err);
+}
+
+/* The profile's component, from the store if this host has not loaded it yet. */
+static theater_status complete_profile(theater_host *host, actor *a, theater_error *err)
+{
+    theater__profile *profile = host->profiles[a->profile];
+    if (!handlers_cover(host, profile, err)) {
+        return THEATER_ERR_UNSUPPORTED;
+    }
+    if (profile->component == NULL) {
+        theater_status status =
+            component_by_digest(host, &profile->component_digest, &profile->component, err);
+        if (status != THEATER_OK) {
+            return status;
+        }
+    }
+    if (!a->is_started) {
+        a->is_started = true;
+        return handlers_start(host, a->id, err);
+    }
+    return THEATER_OK;
+}
+
+theater_status profile_read(theater_host *host, uint32_t index, uint32_t *out_profile,
+                            theater_error *err)
+{
+    live *l = actor_make_live(host, index, err);
+    if (l == NULL) {
+        return THEATER_ERR_NOMEM;
+    }
+    live_phase phase = l->phase;
+    l->is_asked = true;
+    begin_read(host, l);
+    l->phase = phase;
+    struct pollfd ready = {theater__store_fd(host->store), POLLIN, 0};
+    while (l->is_asked && !actor_at(host, index)->is_parked) {
+        if (ready.fd >= 0) {
+            (void)poll(&ready, 1, -1);
+        }
+        commit_poll(host);
+    }
+    const actor *a = actor_at(host, index);
+    if (a->profile == NO_PROFILE) {
+        return theater__fail(err, THEATER_ERR_CORRUPT,
+                             "the genesis of the actor with that id cannot be read");
+    }
+    *out_profile = a->profile;
+    actor_settle(host, index);
+    return THEATER_OK;
+}
+
+void residency_asked(theater_host *host, live *l, const theater__store_completion *completion)
+{
+    theater_error error = completion->error;
+    theater_status status = completion->status;
+    actor *a = actor_at(host, l->index);
+    l->is_asked = false;
+    if (status == THEATER_OK && a->profile == NO_PROFILE) {
+        status = adopt_genesis(host, a, completion, &error);
+    }
+    if (status != THEATER_OK && !a->is_parked) {
+        actor_park(host, l->index, &error);
+    }
+}
+
+void residency_loaded(theater_host *host, live *l, theater__store_completion *completion)
+{
+    actor *a = actor_at(host, l->index);
+    theater_error error = completion->error;
+    theater_status status = completion->status;
+    if (status == THEATER_OK && a->profile == NO_PROFILE) {
+        status = adopt_genesis(host, a, completion, &error);
+        if (status == THEATER_OK) {
+            begin_read(host, l);
+            return;
+        }
+    }
+    if (status == THEATER_OK) {
+        status = complete_profile(host, a, &error);
+    }
+    if (status == THEATER_OK) {
+        status = begin_turn(host, l, &completion->frames, &completion->parent,
+                            completion->first_seq, &error);
+    }
+    if (status != THEATER_OK) {
+        actor_park(host, l->index, &error);
+        return;
+    }
+    turn_ready(host, l);
+}

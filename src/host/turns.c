@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One step of a ready actor, and what follows from its outcome. A step is the same for a new actor,
+ * a woken one, a recovered one: be resident, give the open request its end if there is one, run,
+ * submit.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <base/assert.h>
+#include <base/error.h>
+#include <base/value.h>
+
+void turn_ready(theater_host *host, live *l)
+{
+    if (theater__list_linked(&l->link)) {
+        theater__list_remove(&l->link);
+    }
+    (void)theater__timerq_stop(&host->evict_queue, l->index);
+    l->phase = LIVE_QUEUED;
+    theater__list_push(&host->ready, &l->link);
+}
+
+void turn_due(theater_host *host, uint32_t index, theater_mono due_mono, theater_wall due_wall)
+{
+    actor *a = actor_at(host, index);
+    theater_error error = THEATER_ERROR_INIT;
+    live *l = actor_make_live(host, index, &error);
+    if (l == NULL) {
+        actor_park(host, index, &error);
+        return;
+    }
+    l->due_mono = due_mono;
+    l->due_wall = due_wall;
+    theater_wait_outcome outcome = THEATER_WAIT_DUE;
+    if (host->options.overdue == THEATER_OVERDUE_FAIL && due_mono.ns < host->opened_mono.ns &&
+        a->wait_kind == THEATER__WAIT_ELAPSED) {
+        outcome = THEATER_WAIT_OVERDUE;
+    }
+    (void)act_end_wait(host, index, 0, outcome, NULL, NULL, NULL);
+}
+
+/* ---- the end of a wait ----------------------------------------------------------------------- */
+
+static bool is_foreign_boot(const theater_host *host, const theater__open_request *open)
+{
+    return open->kind == THEATER_KIND_WAIT && open->wait_kind == THEATER__WAIT_ELAPSED &&
+           memcmp(open->boot, host->env.boot, sizeof(open->boot)) != 0;
+}
+
+/* A sleep that was armed on another boot: say on which basis it ended. */
+static theater_status note_rebase(theater_host *host, live *l, const theater__open_request *open,
+                                  theater_error *err)
+{
+    theater__rebase rebase;
+    memset(&rebase, 0, sizeof(rebase));
+    rebase.request_seq = open->seq;
+    rebase.remaining_ms = theater__mono_since_ns(l->due_mono, host->opened_mono) / 1000000u;
+    rebase.armed = host->opened_mono;
+    memcpy(rebase.boot, host->env.boot, sizeof(rebase.boot));
+    theater__buffer payload = {0};
+    theater__rebase_encode(&payload, &rebase);
+    theater_bytes bytes = {payload.data, payload.size};
+    theater_status status = payload.failed
+                                ? theater__fail_nomem(err)
+                                : theater__turn_note(l->turn, THEATER_KIND_REBASE, bytes, err);
+    theater__buffer_deinit(&payload);
+    return status;
+}
+
+static uint64_t late_ns(theater_host *host, const live *l, const theater__open_request *open)
+{
+    if (open->wait_kind == THEATER__WAIT_ELAPSED) {
+        theater_mono now = theater__clock_mono(host->clock);
+        THEATER_ASSERT(now.ns >= l->due_mono.ns); /* never early */
+        return now.ns - l->due_mono.ns;
+    }
+    theater_wall now = theater__clock_wall(host->clock);
+    return theater__wall_since_ms(now, open->due_wall) * 1000000u;
+}
+
+/* A deadline is judged by the clock as it is now: it may have been set back since the alarm. */
+static bool is_early_deadline(theater_host *host, const live *l, const theater__open_request *open)
+{
+    return l->end_outcome == THEATER_WAIT_DUE && open->kind == THEATER_KIND_WAIT &&
+           open->wait_kind == THEATER__WAIT_WALL &&
+           theater__clock_wall(host->clock).ms < open->due_wall.ms;
+}
+
+static theater_status end_request(theater_host *host, live *l, theater_error *err)
+{
+    const theater__open_request *open = theater__turn_open(l->turn);
+    theater__turn_end end;
+    memset(&end, 0, sizeof(end));
+    end.outcome = l->end_outcome;
+    end.by = l->end_by[0] != '\0' ? l->end_by : NULL;
+    theater_status status = THEATER_OK;
+    bool by_time = l->end_outcome == THEATER_WAIT_DUE || l->end_outcome == THEATER_WAIT_OVERDUE;
+    if (by_time) {
+        if (is_foreign_boot(host, open)) {
+            status = note_rebase(host, l, open, err);
+        }
+        end.late_ns = late_ns(host, l, open);
+        host->stats.wakes++;
+        if (end.late_ns > host->stats.late_max_ns) {
+            host->stats.late_max_ns = end.late_ns;
+        }
+    } else {
+        (void)theater__timerq_stop(&host->mono_queue, l->index);
+        (void)theater__timerq_stop(&host->wall_queue, l->index);
+    }
+    theater_value value;
+    theater__arena arena = {0};
+    if (status == THEATER_OK && l->end_value.size > 0) {
+        theater__reader reader = theater__reader_of(l->end_value.data, l->end_value.size);
+        status = theater__value_decode(&reader, &arena, &value, err);
+        end.value = &value;
+    }
+    if (status == THEATER_OK) {
+        status = theater__turn_complete(l->turn, &end, err);
+    }
+    theater__arena_deinit(&arena);
+    l->has_end = false;
+    theater__buffer_clear(&l->end_value);
+    l->is_effect_begun = false;
+    return status;
+}
+
+/* ---- outcomes -------------------------------------------------------------------------------- */
+
+static void arm(theater_host *host, live *l, const theater__open_request *open)
+{
+    if (open->kind != THEATER_KIND_WAIT) {
+        return;
+    }
+    if (open->wait_kind == THEATER__WAIT_ELAPSED) {
+        theater__timerq_start(&host->mono_queue, l->index,
+                              theater__mono_add_ms(open->armed, open->duration_ms).ns);
+    } else if (open->wait_kind == THEATER__WAIT_WALL) {
+        theater__timerq_start(&host->wall_queue, l->index, open->due_wall.ms);
+    }
+}
+
+static void stand(theater_host *host, live *l, const theater__open_request *open)
+{
+    actor *a = actor_at(host, l->index);
+    theater__standing *standing = &l->standing;
+    bool is_effect = open->kind == THEATER_KIND_EFFECT;
+    uint8_t wait_kind = is_effect ? WAIT_EFFECT : (uint8_t)open->wait_kind;
+    bool has_timer = !is_effect && open->wait_kind != THEATER__WAIT_TOKEN;
+    standing->state = has_timer ? THEATER__STATE_ASLEEP : THEATER__STATE_WAITING;
+    standing->wait_kind = wait_kind;
+    standing->wait_seq = open->seq;
+    standing->duration_ms = open->duration_ms;
+    standing->due_mono = theater__mono_add_ms(open->armed, open->duration_ms);
+    standing->due_wall = open->wait_kind == THEATER__WAIT_WALL
+                             ? open->due_wall
+                             : theater__wall_add_ms(open->armed_wall, open->duration_ms);
+    memcpy(standing->boot, open->boot, sizeof(standing->boot));
+    actor_set_state(host, a, standing->state, wait_kind);
+}
+
+static void on_suspended(theater_host *host, live *l)
+{
+    const theater__open_request *open = theater__turn_open(l->turn);
+    actor *a = actor_at(host, l->index);
+    bool is_new = theater__turn_writer(l->turn)->next_seq != a->next_seq;
+    l->phase = LIVE_SUSPENDED;
+    if (l->has_end || l->is_cancelled) {
+        turn_ready(host, l);
+        return;
+    }
+    if (is_new) {
+        stand(host, l, open);
+        arm(host, l, open);
+        if (!commit_turn(host, l)) {
+            return;
+        }
+    } else if (l->is_resumed) {
+        l->is_resumed = false;
+        arm(host, l, open);
+    }
+    if (!is_new && open->kind == THEATER_KIND_EFFECT && !l->is_effect_begun) {
+        outputs_begin_effect(host, l); /* recovered: its request is durable already */
+        if (l->has_end) {
+            return;
+        }
+    }
+    residency_offer(host, l);
+}
+
+static void on_finished(theater_host *host, live *l)
+{
+    actor *a = actor_at(host, l->index);
+    (void)theater__timerq_stop(&host->mono_queue, l->index);
+    (void)theater__timerq_stop(&host->wall_queue, l->index);
+    theater_end_reason reason = theater__turn_reason(l->turn);
+    host->stats.terminated +=
+        reason == THEATER_END_CPU || reason == THEATER_END_STACK || reason == THEATER_END_LIMIT;
+    l->standing.state = THEATER__STATE_ENDED;
+    l->standing.wait_kind = 0;
+    l->standing.wait_seq = 0;
+    actor_set_state(host, a, THEATER__STATE_ENDED, 0);
+    l->phase = LIVE_OVER;
+    if (commit_turn(host, l)) {
+        residency_leave(host, l);
+        actor_settle(host, l->index);
+    }
+}
+
+static void on_yielded(theater_host *host, live *l)
+{
+    actor *a = actor_at(host, l->index);
+    l->standing.state = THEATER__STATE_RUNNING;
+    l->standing.wait_kind = 0;
+    actor_set_state(host, a, THEATER__STATE_RUNNING, 0);
+    l->phase = LIVE_QUEUED;
+    if (theater__turn_pending_size(l->turn) < FLUSH_BYTES || commit_turn(host, l)) {
+        turn_ready(host, l);
+    }
+}
+
+static void park_diverged(theater_host *host, live *l)
+{
+    const theater__divergence *d = theater__turn_divergence(l->turn);
+    theater_error error = THEATER_ERROR_INIT;
+    (void)theater__fail(&error, THEATER_ERR_DIVERGED,
+                        "event %llu: the chain has %.80s, the component did %.80s",
+                        (unsigned long long)d->seq, d->expected, d->actual);
+    actor_park(host, l->index, &error);
+}
+
+static void park_replayed(theater_host *host, live *l)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    (void)theater__fail(&error, THEATER_ERR_CORRUPT,
+                        "its chain has an end that its standing in the store does not know");
+    actor_park(host, l->index, &error);
+}
+
+/* ---- a step ---------------------------------------------------------------------------------- */
+
+static theater_status cancel(theater_host *host, live *l, theater_error *err)
+{
+    char text[BY_MAX + 32];
+    (void)snprintf(text, sizeof(text), "ended by %s",
+                   l->cancel_by[0] != '\0' ? l->cancel_by : "the host's program");
+    l->is_cancelled = false;
+    theater_status status = theater__turn_terminate(l->turn, THEATER_END_CANCELLED, text, err);
+    if (status == THEATER_OK) {
+        on_finished(host, l);
+    }
+    return status;
+}
+
+static bool wants_rearm(theater_host *host, live *l, const theater__open_request *open)
+{
+    if (!is_early_deadline(host, l, open)) {
+        return false;
+    }
+    l->has_end = false;
+    theater__timerq_start(&host->wall_queue, l->index, open->due_wall.ms);
+    l->phase = LIVE_SUSPENDED;
+    residency_offer(host, l);
+    return true;
+}
+
+static void run(theater_host *host, live *l)
+{
+    host->slice_end = (theater_mono){theater__clock_mono(host->clock).ns + SLICE_NS};
+    uint64_t at_ns =
+        host->next_due_ns < host->slice_end.ns ? host->next_due_ns : host->slice_end.ns;
+    theater__ticker_arm(host->ticker, (theater_mono){at_ns});
+    switch (theater__turn_run(l->turn)) {
+    case THEATER__TURN_SUSPENDED:
+        on_suspended(host, l);
+        return;
+    case THEATER__TURN_YIELDED:
+        on_yielded(host, l);
+        return;
+    case THEATER__TURN_FINISHED:
+        on_finished(host, l);
+        return;
+    case THEATER__TURN_DIVERGED:
+        park_diverged(host, l);
+        return;
+    case THEATER__TURN_ABANDONED:
+    case THEATER__TURN_CORRUPT: {
+        theater_error error = *theater__turn_error(l->turn);
+        actor_park(host, l->index, &error);
+        return;
+    }
+    case THEATER__TURN_REPLAYED:
+        park_replayed(host, l);
+        return;
+    }
+    THEATER_UNREACHABLE("a turn has seven outcomes");
+}
+
+void turn_step(theater_host *host, live *l)
+{
+    THEATER_ASSERT(l->phase == LIVE_QUEUED);
+    if (l->turn == NULL && !residency_enter(host, l)) {
+        return;
+    }
+    theater_error error = THEATER_ERROR_INIT;
+    theater_status status = THEATER_OK;
+    const theater__open_request *open = theater__turn_open(l->turn);
+    if (l->is_cancelled && !theater__turn_is_replaying(l->turn)) {
+        status = cancel(host, l, &error);
+        if (status == THEATER_OK) {
+            return;
+        }
+    } else if (open->is_open && l->has_end) {
+        if (l->end_seq != 0 && l->end_seq != open->seq) {
+            l->has_end = false; /* it was for a request that is closed */
+        } else if (wants_rearm(host, l, open)) {
+            return;
+        } else {
+            status = end_request(host, l, &error);
+        }
+    }
+    if (status == THEATER_ERR_INVALID || status == THEATER_ERR_UNSUPPORTED) {
+        /* Nothing was recorded: whoever ended the wait gave what the function cannot return. */
+        theater__log_write(&host->log, THEATER_LOG_ERROR, "a wait was not ended: %s",
+                           error.message);
+        l->phase = LIVE_SUSPENDED;
+        residency_offer(host, l);
+        return;
+    }
+    if (status != THEATER_OK) {
+        actor_park(host, l->index, &error);
+        return;
+    }
+    run(host, l);
+}
