@@ -34,10 +34,15 @@ typedef struct theater__boot {
 
 typedef struct theater__clock theater__clock;
 
-/* A jump of the wall clock against elapsed time: new minus expected, in ms. */
+/*
+ * A jump of the wall clock against elapsed time: new minus expected, in ms. The sum of all deltas is
+ * how far the date was set in all. A suspend alone has a delta of 0, since elapsed time counts it.
+ */
 typedef struct theater__clock_step {
     int64_t delta_ms;
     theater_wall at;
+    uint64_t
+        suspended_ms; /* how long the machine was suspended, if THEATER__CLOCK_HOLD_MS or more */
 } theater__clock_step;
 
 /*

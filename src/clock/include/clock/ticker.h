@@ -6,7 +6,11 @@
  * resume is swallowed (Wasmtime sets deadline = current + delta after the resume).
  *
  * Arming is on the hot path: when an armed instant is later than the wanted one it is moved, when it
- * is earlier it is left (an early bump costs a callback, nothing else). Disarming is lazy.
+ * is earlier it is left (an early bump costs a callback, nothing else). Disarming is lazy: one callback that had begun may
+ * still end after it.
+ *
+ * Instants are the machine's CLOCK_BOOTTIME, also for a host on a simulated clock.
+ * One owner arms, disarms and closes.
  */
 #ifndef CLOCK_TICKER_H
 #define CLOCK_TICKER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The deadline queue: a 4-ary heap of 64-bit keys that stand inline, ties broken by the order of
- * starting. 20 bytes a timer: 16 in the heap (key, sequence, id), 4 in the table from id to place.
+ * starting (as long as fewer than 2^31 starts lie between two equals). 20 bytes a timer: 16 in the heap (key, sequence, id), 4 in the table from id to place.
  *
  * Ids are small numbers of the owner (indexes of actors), at most one timer each. The heap knows no
  * clock and no units: keys are what the owner compares (ns of elapsed time, ms of wall time).
@@ -27,6 +27,7 @@ typedef struct theater__timerq {
     uint32_t count;
     uint32_t capacity; /* ids 0..capacity-1 fit */
     uint32_t sequence;
+    void *heap_block; /* what heap lies in, shifted to a cache line's border */
 } theater__timerq;
 
 void theater__timerq_init(theater__timerq *queue);
@@ -39,12 +40,13 @@ void theater__timerq_start(theater__timerq *queue, uint32_t id, uint64_t key);
 /* False if id had none. */
 bool theater__timerq_stop(theater__timerq *queue, uint32_t id);
 bool theater__timerq_has(const theater__timerq *queue, uint32_t id);
+/* The key of id's timer; false if it has none. */
+bool theater__timerq_key(const theater__timerq *queue, uint32_t id, uint64_t *out_key);
 /* The least key, UINT64_MAX if there is none. */
 uint64_t theater__timerq_next_key(const theater__timerq *queue);
 /* The first timer without taking it out; false if there is none. */
 bool theater__timerq_peek(const theater__timerq *queue, theater__timerq_entry *out_entry);
 /* Takes out the first timer with key <= now; false if there is none. Never-keys are never popped. */
-bool theater__timerq_pop(theater__timerq *queue, uint64_t now, uint32_t *out_id,
-                         uint64_t *out_key);
+bool theater__timerq_pop(theater__timerq *queue, uint64_t now, uint32_t *out_id, uint64_t *out_key);
 
 #endif
