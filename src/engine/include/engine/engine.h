@@ -22,6 +22,10 @@
  * live guest costs six memory maps, and the process dies near vm.max_map_count, so the host caps
  * them.
  *
+ * Traps are signals: opening an engine installs handlers for SIGILL, SIGSEGV, SIGFPE and SIGBUS,
+ * once a process. Whoever installs others later has to call these for faults that are not their
+ * own.
+ *
  * Threads: one owner per engine and all below it, except theater__engine_bump().
  */
 #ifndef ENGINE_ENGINE_H
