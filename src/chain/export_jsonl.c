@@ -133,7 +133,7 @@ static void put_armed(theater__sink *sink, theater_mono armed, const uint8_t boo
 static void put_request(theater__exporter *exporter)
 {
     theater__sink *sink = &exporter->sink;
-    const theater__request *request = &exporter->walked.request;
+    const theater__request *request = &exporter->walked.of.request;
     put_string(sink, "function", request->function);
     put_args(exporter);
     if (exporter->walked.event.kind != THEATER_KIND_WAIT) {
@@ -158,7 +158,7 @@ static void put_request(theater__exporter *exporter)
 static void put_completion(theater__exporter *exporter)
 {
     theater__sink *sink = &exporter->sink;
-    const theater__completion *completion = &exporter->walked.completion;
+    const theater__completion *completion = &exporter->walked.of.completion;
     put_number(sink, "request", completion->request_seq);
     put_word(sink, "outcome", theater_wait_outcome_name(completion->outcome));
     put_number(sink, "late_ns", completion->late_ns);
@@ -169,9 +169,10 @@ static void put_completion(theater__exporter *exporter)
 static void put_ambient(theater__exporter *exporter)
 {
     bool is_engine = exporter->walked.event.kind == THEATER_KIND_ENGINE;
-    put_string(&exporter->sink, is_engine ? "old" : "text", exporter->walked.ambient.first);
-    if (is_engine || exporter->walked.ambient.second.size > 0) {
-        put_string(&exporter->sink, is_engine ? "new" : "detail", exporter->walked.ambient.second);
+    put_string(&exporter->sink, is_engine ? "old" : "text", exporter->walked.of.ambient.first);
+    if (is_engine || exporter->walked.of.ambient.second.size > 0) {
+        put_string(&exporter->sink, is_engine ? "new" : "detail",
+                   exporter->walked.of.ambient.second);
     }
 }
 
@@ -185,9 +186,9 @@ static void put_members(theater__exporter *exporter)
         put_genesis(exporter);
         break;
     case THEATER_KIND_CALL:
-        put_string(sink, "export", walked->call.export_name);
+        put_string(sink, "export", walked->of.call.export_name);
         put_args(exporter);
-        put_hex(sink, "state", walked->call.state.data, walked->call.state.size);
+        put_hex(sink, "state", walked->of.call.state.data, walked->of.call.state.size);
         break;
     case THEATER_KIND_WAIT:
     case THEATER_KIND_EFFECT:
@@ -196,10 +197,10 @@ static void put_members(theater__exporter *exporter)
         break;
     case THEATER_KIND_RETURN:
         put_result(exporter);
-        put_hex(sink, "state", walked->ret.state.data, walked->ret.state.size);
+        put_hex(sink, "state", walked->of.ret.state.data, walked->of.ret.state.size);
         break;
     case THEATER_KIND_ANSWER:
-        put_string(sink, "function", walked->answer.function);
+        put_string(sink, "function", walked->of.answer.function);
         put_args(exporter);
         put_result(exporter);
         break;
@@ -208,22 +209,22 @@ static void put_members(theater__exporter *exporter)
         break;
     case THEATER_KIND_TERMINATE:
     case THEATER_KIND_END:
-        put_word(sink, "reason", theater_end_reason_name(walked->ending.reason));
-        put_string(sink, "text", walked->ending.text);
+        put_word(sink, "reason", theater_end_reason_name(walked->of.ending.reason));
+        put_string(sink, "text", walked->of.ending.text);
         break;
     case THEATER_KIND_ENGINE:
     case THEATER_KIND_NOTE:
         put_ambient(exporter);
         break;
     case THEATER_KIND_STEP:
-        (void)snprintf(delta, sizeof(delta), "%" PRId64, walked->delta_ms);
+        (void)snprintf(delta, sizeof(delta), "%" PRId64, walked->of.delta_ms);
         put_name(sink, "delta_ms");
         theater__sink_put_text(sink, delta);
         break;
     case THEATER_KIND_REBASE:
-        put_number(sink, "request", walked->rebase.request_seq);
-        put_number(sink, "remaining_ms", walked->rebase.remaining_ms);
-        put_armed(sink, walked->rebase.armed, walked->rebase.boot);
+        put_number(sink, "request", walked->of.rebase.request_seq);
+        put_number(sink, "remaining_ms", walked->of.rebase.remaining_ms);
+        put_armed(sink, walked->of.rebase.armed, walked->of.rebase.boot);
         break;
     default:
         THEATER_UNREACHABLE("the walk lets only known kinds pass");
@@ -262,7 +263,7 @@ void theater__export_event_jsonl(theater__exporter *exporter)
     THEATER_ASSERT(exporter != NULL);
     const theater__walked *walked = &exporter->walked;
     bool is_folded = walked->event.kind == THEATER_KIND_ANSWER && !walked->event.is_redacted;
-    uint64_t count = is_folded ? walked->answer.count : 1;
+    uint64_t count = is_folded ? walked->of.answer.count : 1;
     THEATER_ASSERT(count >= 1 && count <= THEATER__ANSWER_COUNT_MAX);
     for (uint64_t fold = 0; fold < count && !exporter->sink.is_stopped; fold++) {
         put_line(exporter, fold, count);

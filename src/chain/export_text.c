@@ -126,7 +126,7 @@ static void put_genesis(theater__exporter *exporter)
 static void put_wait(theater__exporter *exporter)
 {
     theater__sink *draft = &exporter->draft;
-    const theater__request *request = &exporter->walked.request;
+    const theater__request *request = &exporter->walked.of.request;
     char time[THEATER__TIME_TEXT_SIZE];
     put_call(exporter, request->function);
     switch (request->wait_kind) {
@@ -155,7 +155,7 @@ static void put_wait(theater__exporter *exporter)
 static void put_completion(theater__exporter *exporter)
 {
     theater__sink *draft = &exporter->draft;
-    const theater__completion *completion = &exporter->walked.completion;
+    const theater__completion *completion = &exporter->walked.of.completion;
     char late[48];
     theater__sink_put_text(draft, "of ");
     theater__sink_put_u64(draft, completion->request_seq);
@@ -175,11 +175,11 @@ static void put_completion(theater__exporter *exporter)
 
 static void put_answer(theater__exporter *exporter)
 {
-    put_call(exporter, exporter->walked.answer.function);
+    put_call(exporter, exporter->walked.of.answer.function);
     put_result(exporter, " = ");
-    if (exporter->walked.answer.count > 1) {
+    if (exporter->walked.of.answer.count > 1) {
         theater__sink_put_text(&exporter->draft, " x");
-        theater__sink_put_u64(&exporter->draft, exporter->walked.answer.count);
+        theater__sink_put_u64(&exporter->draft, exporter->walked.of.answer.count);
     }
 }
 
@@ -189,16 +189,16 @@ static void put_return(theater__exporter *exporter)
         theater__sink_put_text(&exporter->draft, "no result");
     }
     put_result(exporter, "");
-    if (exporter->walked.ret.state.size > 0) {
+    if (exporter->walked.of.ret.state.size > 0) {
         theater__sink_put_text(&exporter->draft, ", state ");
-        theater__sink_put_u64(&exporter->draft, exporter->walked.ret.state.size);
+        theater__sink_put_u64(&exporter->draft, exporter->walked.of.ret.state.size);
         theater__sink_put_text(&exporter->draft, " bytes");
     }
 }
 
 static void put_ending(theater__exporter *exporter)
 {
-    const theater__ending *ending = &exporter->walked.ending;
+    const theater__ending *ending = &exporter->walked.of.ending;
     theater__sink_put_text(&exporter->draft, theater_end_reason_name(ending->reason));
     if (ending->text.size > 0) {
         theater__sink_put_text(&exporter->draft, ": ");
@@ -208,7 +208,7 @@ static void put_ending(theater__exporter *exporter)
 
 static void put_ambient(theater__exporter *exporter)
 {
-    const theater__ambient *ambient = &exporter->walked.ambient;
+    const theater__ambient *ambient = &exporter->walked.of.ambient;
     bool is_engine = exporter->walked.event.kind == THEATER_KIND_ENGINE;
     put_span(&exporter->draft, ambient->first);
     if (is_engine || ambient->second.size > 0) {
@@ -227,14 +227,14 @@ static void put_details(theater__exporter *exporter)
         put_genesis(exporter);
         break;
     case THEATER_KIND_CALL:
-        put_call(exporter, walked->call.export_name);
+        put_call(exporter, walked->of.call.export_name);
         break;
     case THEATER_KIND_WAIT:
         put_wait(exporter);
         break;
     case THEATER_KIND_EFFECT:
     case THEATER_KIND_POST:
-        put_call(exporter, walked->request.function);
+        put_call(exporter, walked->of.request.function);
         break;
     case THEATER_KIND_RETURN:
         put_return(exporter);
@@ -254,14 +254,14 @@ static void put_details(theater__exporter *exporter)
         put_ambient(exporter);
         break;
     case THEATER_KIND_STEP:
-        (void)snprintf(step, sizeof(step), "%+" PRId64 " ms", walked->delta_ms);
+        (void)snprintf(step, sizeof(step), "%+" PRId64 " ms", walked->of.delta_ms);
         theater__sink_put_text(draft, step);
         break;
     case THEATER_KIND_REBASE:
         theater__sink_put_text(draft, "of ");
-        theater__sink_put_u64(draft, walked->rebase.request_seq);
+        theater__sink_put_u64(draft, walked->of.rebase.request_seq);
         theater__sink_put_text(draft, ": ");
-        theater__sink_put_u64(draft, walked->rebase.remaining_ms);
+        theater__sink_put_u64(draft, walked->of.rebase.remaining_ms);
         theater__sink_put_text(draft, " ms remain");
         break;
     default:

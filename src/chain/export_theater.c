@@ -311,9 +311,9 @@ static void put_wasm(theater__exporter *exporter, const char *noun, theater_text
 static void put_wasm_error(theater__exporter *exporter)
 {
     const theater__walked *walked = &exporter->walked;
-    theater_text message = walked->ending.text;
+    theater_text message = walked->of.ending.text;
     if (message.size == 0) {
-        message = text_of(theater_end_reason_name(walked->ending.reason));
+        message = text_of(theater_end_reason_name(walked->of.ending.reason));
     }
     theater__draft_begin(exporter, &exporter->text);
     theater__sink_put_text(&exporter->draft, "{\"Wasm\":{\"WasmError\":{\"function_name\":");
@@ -331,14 +331,14 @@ static void put_answer(theater__exporter *exporter)
 {
     const theater__walked *walked = &exporter->walked;
     operation op;
-    bool is_known = is_timing(walked->answer.function, walked->args, &op);
+    bool is_known = is_timing(walked->of.answer.function, walked->args, &op);
     if (is_known && op == OPERATION_NOW) {
         is_known = walked->has_result && walked->result.kind == THEATER_VALUE_U64;
     }
-    for (uint64_t i = 0; i < walked->answer.count && !exporter->sink.is_stopped; i++) {
+    for (uint64_t i = 0; i < walked->of.answer.count && !exporter->sink.is_stopped; i++) {
         if (!is_known) {
-            put_custom(exporter, walked->answer.function, true);
-            put_custom(exporter, walked->answer.function, false);
+            put_custom(exporter, walked->of.answer.function, true);
+            put_custom(exporter, walked->of.answer.function, false);
         } else if (op == OPERATION_NOW) {
             put_timing_call(exporter, op, 0);
             put_timing_result(exporter, op, walked->result.of.u64);
@@ -352,7 +352,7 @@ static void put_answer(theater__exporter *exporter)
 static void put_request(theater__exporter *exporter)
 {
     const theater__walked *walked = &exporter->walked;
-    theater_text function = walked->request.function;
+    theater_text function = walked->of.request.function;
     operation op;
     if (is_text(function, "ntwk:theater/runtime.log") && walked->args.count == 1 &&
         walked->args.data[0].kind == THEATER_VALUE_STRING) {
@@ -375,7 +375,7 @@ static void put_request(theater__exporter *exporter)
 
 static void put_completion(theater__exporter *exporter)
 {
-    const theater__request *request = &exporter->walked.request;
+    const theater__request *request = &exporter->walk.open;
     operation op;
     if (theater__walk_open_args(&exporter->walk, &exporter->walked, NULL) != THEATER_OK) {
         exporter->value.failed = true; /* they were decoded before: only memory can be short */
@@ -407,7 +407,7 @@ void theater__export_event_theater(theater__exporter *exporter)
     }
     switch (walked->event.kind) {
     case THEATER_KIND_CALL:
-        put_wasm(exporter, "WasmCall", walked->call.export_name, "params", walked->args, true);
+        put_wasm(exporter, "WasmCall", walked->of.call.export_name, "params", walked->args, true);
         break;
     case THEATER_KIND_WAIT:
     case THEATER_KIND_EFFECT:

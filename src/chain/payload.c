@@ -11,6 +11,8 @@
  */
 #include <chain/payload.h>
 
+#include "fast_read.h"
+
 #include <base/assert.h>
 #include <base/error.h>
 #include <base/limits.h>
@@ -47,7 +49,7 @@ static void put_optional(theater__buffer *buffer, bool has, theater_bytes bytes)
 
 static theater_text read_text(theater__reader *reader)
 {
-    theater_bytes bytes = theater__reader_sized(reader);
+    theater_bytes bytes = fast_sized(reader);
     theater_text text = {(const char *)bytes.data, bytes.size};
     if (bytes.size > 0 && !theater__utf8_valid(bytes.data, bytes.size)) {
         reader->failed = true;
@@ -67,7 +69,7 @@ static theater_text read_name(theater__reader *reader)
 
 static bool read_bool(theater__reader *reader)
 {
-    uint8_t byte = theater__reader_u8(reader);
+    uint8_t byte = fast_u8(reader);
     if (byte > 1) {
         reader->failed = true;
     }
@@ -78,7 +80,7 @@ static theater_bytes read_optional(theater__reader *reader, bool *out_has)
 {
     theater_bytes none = {NULL, 0};
     *out_has = read_bool(reader);
-    return *out_has ? theater__reader_sized(reader) : none;
+    return *out_has ? fast_sized(reader) : none;
 }
 
 static void read_array(theater__reader *reader, uint8_t *out, size_t size)
@@ -91,7 +93,7 @@ static void read_array(theater__reader *reader, uint8_t *out, size_t size)
 
 static uint32_t read_varint32(theater__reader *reader)
 {
-    uint64_t number = theater__reader_varint(reader);
+    uint64_t number = fast_varint(reader);
     if (number > UINT32_MAX) {
         reader->failed = true;
     }
@@ -132,21 +134,21 @@ static void put_limits(theater__buffer *buffer, const theater_limits *limits)
 
 static void read_limits(theater__reader *reader, theater_limits *out)
 {
-    if (theater__reader_varint(reader) != LIMITS_COUNT) {
+    if (fast_varint(reader) != LIMITS_COUNT) {
         reader->failed = true;
     }
     out->struct_size = sizeof(*out);
-    out->memory_bytes_max = theater__reader_varint(reader);
-    out->table_elements_max = theater__reader_varint(reader);
+    out->memory_bytes_max = fast_varint(reader);
+    out->table_elements_max = fast_varint(reader);
     out->instances_max = read_varint32(reader);
     out->tables_max = read_varint32(reader);
     out->memories_max = read_varint32(reader);
     out->handles_max = read_varint32(reader);
-    out->host_call_bytes_max = theater__reader_varint(reader);
-    out->turn_cpu_ms_max = theater__reader_varint(reader);
-    out->call_cpu_ms_max = theater__reader_varint(reader);
-    out->call_chain_bytes_max = theater__reader_varint(reader);
-    out->state_bytes_max = theater__reader_varint(reader);
+    out->host_call_bytes_max = fast_varint(reader);
+    out->turn_cpu_ms_max = fast_varint(reader);
+    out->call_cpu_ms_max = fast_varint(reader);
+    out->call_chain_bytes_max = fast_varint(reader);
+    out->state_bytes_max = fast_varint(reader);
 }
 
 void theater__genesis_encode(theater__buffer *buffer, const theater__genesis *genesis)
@@ -176,12 +178,12 @@ theater_status theater__genesis_decode(theater_bytes payload, theater__genesis *
     THEATER_ASSERT(payload.data != NULL || payload.size == 0);
     theater__reader reader = theater__reader_of(payload.data, payload.size);
     theater__genesis genesis = {0};
-    uint8_t version = theater__reader_u8(&reader);
+    uint8_t version = fast_u8(&reader);
     if (!reader.failed && version != GENESIS_VERSION) {
         return theater__fail(err, THEATER_ERR_CORRUPT, "its genesis has the unknown version %u",
                              version);
     }
-    uint8_t flags = theater__reader_u8(&reader);
+    uint8_t flags = fast_u8(&reader);
     if ((flags & ~GENESIS_FLAG_SIMULATED) != 0) {
         reader.failed = true;
     }
@@ -198,7 +200,7 @@ theater_status theater__genesis_decode(theater_bytes payload, theater__genesis *
     }
     for (uint32_t i = 0; !reader.failed && i < genesis.handlers_count; i++) {
         genesis.handlers[i].name = read_name(&reader);
-        genesis.handlers[i].config = theater__reader_sized(&reader);
+        genesis.handlers[i].config = fast_sized(&reader);
     }
     theater_status status = finish(&reader, "genesis", err);
     if (status == THEATER_OK) {
@@ -226,8 +228,8 @@ theater_status theater__call_decode(theater_bytes payload, theater__call_payload
     theater__reader reader = theater__reader_of(payload.data, payload.size);
     theater__call_payload call = {0};
     call.export_name = read_name(&reader);
-    call.args = theater__reader_sized(&reader);
-    call.state = theater__reader_sized(&reader);
+    call.args = fast_sized(&reader);
+    call.state = fast_sized(&reader);
     theater_status status = finish(&reader, "call", err);
     if (status == THEATER_OK) {
         *out = call;
@@ -250,7 +252,7 @@ theater_status theater__return_decode(theater_bytes payload, theater__return *ou
     theater__reader reader = theater__reader_of(payload.data, payload.size);
     theater__return ret = {0};
     ret.result = read_optional(&reader, &ret.has_result);
-    ret.state = theater__reader_sized(&reader);
+    ret.state = fast_sized(&reader);
     theater_status status = finish(&reader, "return", err);
     if (status == THEATER_OK) {
         *out = ret;
@@ -285,19 +287,19 @@ static void put_wait(theater__buffer *buffer, const theater__request *request)
 
 static void read_wait(theater__reader *reader, theater__request *out)
 {
-    uint8_t wait_kind = theater__reader_u8(reader);
+    uint8_t wait_kind = fast_u8(reader);
     if (wait_kind < THEATER__WAIT_ELAPSED || wait_kind > THEATER__WAIT_TOKEN) {
         reader->failed = true;
         return;
     }
     out->wait_kind = (theater__wait_kind)wait_kind;
     if (out->wait_kind == THEATER__WAIT_WALL) {
-        out->due_wall.ms = theater__reader_varint(reader);
+        out->due_wall.ms = fast_varint(reader);
         return;
     }
-    out->duration_ms = theater__reader_varint(reader);
+    out->duration_ms = fast_varint(reader);
     if (is_armed(out)) {
-        out->armed.ns = theater__reader_varint(reader);
+        out->armed.ns = fast_varint(reader);
         read_array(reader, out->boot, sizeof(out->boot));
     }
 }
@@ -325,7 +327,7 @@ theater_status theater__request_decode(theater_bytes payload, theater_event_kind
     theater__reader reader = theater__reader_of(payload.data, payload.size);
     theater__request request = {0};
     request.function = read_name(&reader);
-    request.args = theater__reader_sized(&reader);
+    request.args = fast_sized(&reader);
     if (kind == THEATER_KIND_WAIT) {
         read_wait(&reader, &request);
     }
@@ -355,9 +357,9 @@ theater_status theater__answer_decode(theater_bytes payload, theater__answer *ou
     theater__reader reader = theater__reader_of(payload.data, payload.size);
     theater__answer answer = {0};
     answer.function = read_name(&reader);
-    answer.args = theater__reader_sized(&reader);
+    answer.args = fast_sized(&reader);
     answer.result = read_optional(&reader, &answer.has_result);
-    answer.count = theater__reader_varint(&reader);
+    answer.count = fast_varint(&reader);
     if (answer.count < 1 || answer.count > THEATER__ANSWER_COUNT_MAX) {
         reader.failed = true;
     }
@@ -387,13 +389,13 @@ theater_status theater__completion_decode(theater_bytes payload, theater__comple
     THEATER_ASSERT(payload.data != NULL || payload.size == 0);
     theater__reader reader = theater__reader_of(payload.data, payload.size);
     theater__completion completion = {0};
-    completion.request_seq = theater__reader_varint(&reader);
-    uint8_t outcome = theater__reader_u8(&reader);
+    completion.request_seq = fast_varint(&reader);
+    uint8_t outcome = fast_u8(&reader);
     if (outcome < THEATER_WAIT_DUE || outcome > THEATER_WAIT_OVERDUE) {
         reader.failed = true;
     }
     completion.outcome = (theater_wait_outcome)outcome;
-    completion.late_ns = theater__reader_varint(&reader);
+    completion.late_ns = fast_varint(&reader);
     completion.by = read_text(&reader);
     completion.result = read_optional(&reader, &completion.has_result);
     theater_status status = finish(&reader, "completion", err);
@@ -445,7 +447,7 @@ theater_status theater__ending_decode(theater_bytes payload, theater__ending *ou
     THEATER_ASSERT(payload.data != NULL || payload.size == 0);
     theater__reader reader = theater__reader_of(payload.data, payload.size);
     theater__ending ending = {0};
-    uint8_t reason = theater__reader_u8(&reader);
+    uint8_t reason = fast_u8(&reader);
     if (reason < THEATER_END_RETURNED || reason > THEATER_END_SHUTDOWN) {
         reader.failed = true;
     }
@@ -499,7 +501,7 @@ theater_status theater__step_decode(theater_bytes payload, int64_t *out_delta_ms
     THEATER_ASSERT(out_delta_ms != NULL);
     THEATER_ASSERT(payload.data != NULL || payload.size == 0);
     theater__reader reader = theater__reader_of(payload.data, payload.size);
-    uint64_t zigzag = theater__reader_varint(&reader);
+    uint64_t zigzag = fast_varint(&reader);
     theater_status status = finish(&reader, "step", err);
     if (status == THEATER_OK) {
         *out_delta_ms = (int64_t)((zigzag >> 1) ^ ((zigzag & 1) != 0 ? UINT64_MAX : 0));
@@ -523,9 +525,9 @@ theater_status theater__rebase_decode(theater_bytes payload, theater__rebase *ou
     THEATER_ASSERT(payload.data != NULL || payload.size == 0);
     theater__reader reader = theater__reader_of(payload.data, payload.size);
     theater__rebase rebase = {0};
-    rebase.request_seq = theater__reader_varint(&reader);
-    rebase.remaining_ms = theater__reader_varint(&reader);
-    rebase.armed.ns = theater__reader_varint(&reader);
+    rebase.request_seq = fast_varint(&reader);
+    rebase.remaining_ms = fast_varint(&reader);
+    rebase.armed.ns = fast_varint(&reader);
     read_array(&reader, rebase.boot, sizeof(rebase.boot));
     theater_status status = finish(&reader, "rebase", err);
     if (status == THEATER_OK) {

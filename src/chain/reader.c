@@ -9,6 +9,7 @@
  * damage would be blamed on the next event.
  */
 #include "event.h"
+#include "fast_read.h"
 #include "hash.h"
 
 #include <base/assert.h>
@@ -45,7 +46,7 @@ static theater_status split_frame(const theater__chain_reader *reader, frame *ou
 {
     const uint8_t *start = reader->frames + reader->offset;
     theater__reader bytes = theater__reader_of(start, reader->size - reader->offset);
-    uint64_t event_size = theater__reader_varint(&bytes);
+    uint64_t event_size = fast_varint(&bytes);
     if (!bytes.failed && event_size > THEATER__EVENT_SIZE_MAX) {
         return theater__fail(err, THEATER_ERR_CORRUPT,
                              "event %" PRIu64 ": its size %" PRIu64 " is not one that events have",
@@ -55,7 +56,7 @@ static theater_status split_frame(const theater__chain_reader *reader, frame *ou
     split.event.size = (size_t)event_size;
     split.event.data = theater__reader_take(&bytes, split.event.size);
     split.check = theater__reader_take(&bytes, THEATER__CHECK_SIZE);
-    split.beside = theater__reader_sized(&bytes);
+    split.beside = fast_sized(&bytes);
     if (bytes.failed) {
         return theater__fail(err, THEATER_ERR_CORRUPT,
                              "event %" PRIu64 ": it is cut off, or its size is damaged",
@@ -71,11 +72,11 @@ static theater_status decode_event(const theater__chain_reader *reader, theater_
 {
     theater__reader fields = theater__reader_of(bytes.data, bytes.size);
     uint8_t flags;
-    out->seq = theater__reader_varint(&fields);
-    out->event_class = (theater_event_class)theater__reader_u8(&fields);
-    out->kind = (theater_event_kind)theater__reader_u8(&fields);
-    out->wall.ms = theater__reader_varint(&fields);
-    flags = theater__reader_u8(&fields);
+    out->seq = fast_varint(&fields);
+    out->event_class = (theater_event_class)fast_u8(&fields);
+    out->kind = (theater_event_kind)fast_u8(&fields);
+    out->wall.ms = fast_varint(&fields);
+    flags = fast_u8(&fields);
     out->is_external = (flags & THEATER__EVENT_FLAG_EXTERNAL) != 0;
     out->payload.size = theater__reader_left(&fields);
     out->payload.data = theater__reader_take(&fields, out->payload.size);

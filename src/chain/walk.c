@@ -97,11 +97,11 @@ static const char *payload_fault(const theater__walk *walk, const theater__walke
                    ? "the header of the file names another actor than the genesis"
                    : NULL;
     case THEATER_KIND_COMPLETION:
-        return walked->completion.request_seq != walk->open_seq
+        return walked->of.completion.request_seq != walk->open_seq
                    ? "it completes another request than the open one"
                    : NULL;
     case THEATER_KIND_REBASE:
-        return walked->rebase.request_seq != walk->open_seq
+        return walked->of.rebase.request_seq != walk->open_seq
                    ? "it moves another wait than the open one"
                    : NULL;
     default:
@@ -118,27 +118,27 @@ static theater_status decode_payload(theater__walk *walk, theater__walked *out, 
     case THEATER_KIND_GENESIS:
         return theater__genesis_decode(payload, &walk->genesis, err);
     case THEATER_KIND_CALL:
-        return theater__call_decode(payload, &out->call, err);
+        return theater__call_decode(payload, &out->of.call, err);
     case THEATER_KIND_WAIT:
     case THEATER_KIND_EFFECT:
     case THEATER_KIND_POST:
-        return theater__request_decode(payload, out->event.kind, &out->request, err);
+        return theater__request_decode(payload, out->event.kind, &out->of.request, err);
     case THEATER_KIND_RETURN:
-        return theater__return_decode(payload, &out->ret, err);
+        return theater__return_decode(payload, &out->of.ret, err);
     case THEATER_KIND_ANSWER:
-        return theater__answer_decode(payload, &out->answer, err);
+        return theater__answer_decode(payload, &out->of.answer, err);
     case THEATER_KIND_COMPLETION:
-        return theater__completion_decode(payload, &out->completion, err);
+        return theater__completion_decode(payload, &out->of.completion, err);
     case THEATER_KIND_TERMINATE:
     case THEATER_KIND_END:
-        return theater__ending_decode(payload, &out->ending, err);
+        return theater__ending_decode(payload, &out->of.ending, err);
     case THEATER_KIND_ENGINE:
     case THEATER_KIND_NOTE:
-        return theater__ambient_decode(payload, &out->ambient, err);
+        return theater__ambient_decode(payload, &out->of.ambient, err);
     case THEATER_KIND_STEP:
-        return theater__step_decode(payload, &out->delta_ms, err);
+        return theater__step_decode(payload, &out->of.delta_ms, err);
     case THEATER_KIND_REBASE:
-        return theater__rebase_decode(payload, &out->rebase, err);
+        return theater__rebase_decode(payload, &out->of.rebase, err);
     default:
         THEATER_UNREACHABLE("the reader lets only known kinds pass");
     }
@@ -148,6 +148,9 @@ static theater_status decode_args(theater__walk *walk, theater_bytes bytes, thea
                                   theater_error *err)
 {
     theater__reader reader = theater__reader_of(bytes.data, bytes.size);
+    if (bytes.size == 1 && bytes.data[0] == 0) {
+        return THEATER_OK; /* no values, which is what most functions that tell something take */
+    }
     theater_status status = theater__values_decode(&reader, &walk->arena, out, err);
     if (status == THEATER_OK && theater__reader_left(&reader) != 0) {
         return theater__fail(err, THEATER_ERR_CORRUPT, "bytes follow its values");
@@ -171,7 +174,7 @@ static theater_status decode_configs(theater__walk *walk, theater_error *err)
 {
     theater_status status = THEATER_OK;
     for (uint32_t i = 0; status == THEATER_OK && i < walk->genesis.handlers_count; i++) {
-        theater_values config;
+        theater_values config = {NULL, 0};
         status = decode_args(walk, walk->genesis.handlers[i].config, &config, err);
     }
     return status;
@@ -185,21 +188,23 @@ static theater_status decode_values(theater__walk *walk, theater__walked *out, t
     case THEATER_KIND_GENESIS:
         return decode_configs(walk, err);
     case THEATER_KIND_CALL:
-        return decode_args(walk, out->call.args, &out->args, err);
+        return decode_args(walk, out->of.call.args, &out->args, err);
     case THEATER_KIND_WAIT:
     case THEATER_KIND_EFFECT:
     case THEATER_KIND_POST:
-        return decode_args(walk, out->request.args, &out->args, err);
+        return decode_args(walk, out->of.request.args, &out->args, err);
     case THEATER_KIND_RETURN:
-        return out->ret.has_result ? decode_result(walk, out->ret.result, out, err) : THEATER_OK;
+        return out->of.ret.has_result ? decode_result(walk, out->of.ret.result, out, err)
+                                      : THEATER_OK;
     case THEATER_KIND_ANSWER:
-        status = decode_args(walk, out->answer.args, &out->args, err);
-        return status == THEATER_OK && out->answer.has_result
-                   ? decode_result(walk, out->answer.result, out, err)
+        status = decode_args(walk, out->of.answer.args, &out->args, err);
+        return status == THEATER_OK && out->of.answer.has_result
+                   ? decode_result(walk, out->of.answer.result, out, err)
                    : status;
     case THEATER_KIND_COMPLETION:
-        return out->completion.has_result ? decode_result(walk, out->completion.result, out, err)
-                                          : THEATER_OK;
+        return out->of.completion.has_result
+                   ? decode_result(walk, out->of.completion.result, out, err)
+                   : THEATER_OK;
     default:
         return THEATER_OK;
     }
@@ -210,10 +215,10 @@ theater_status theater__walk_open_args(theater__walk *walk, theater__walked *wal
 {
     THEATER_ASSERT(walk != NULL && walked != NULL);
     THEATER_ASSERT(walked->event.kind == THEATER_KIND_COMPLETION);
-    if (walked->request.function.size == 0) {
+    if (walk->open.function.size == 0) {
         return THEATER_OK; /* the request was erased */
     }
-    return decode_args(walk, walked->request.args, &walked->args, err);
+    return decode_args(walk, walk->open.args, &walked->args, err);
 }
 
 /* ---- the walk -------------------------------------------------------------------------------- */
@@ -226,7 +231,7 @@ static void follow(theater__walk *walk, theater__walked *out)
         kind == THEATER_KIND_RETURN || kind == THEATER_KIND_TERMINATE || kind == THEATER_KIND_END;
     if (kind == THEATER_KIND_CALL) {
         walk->is_in_call = true;
-        walk->call_name = out->call.export_name;
+        walk->call_name = out->of.call.export_name;
     }
     out->call_name = walk->call_name;
     out->ends_call = closes && walk->is_in_call;
@@ -234,10 +239,9 @@ static void follow(theater__walk *walk, theater__walked *out)
         walk->has_open = true;
         walk->open_seq = out->event.seq;
         walk->open_kind = kind;
-        walk->open = out->request;
+        walk->open = out->of.request;
     }
     if (kind == THEATER_KIND_COMPLETION) {
-        out->request = walk->open;
         walk->has_open = false;
     }
     if (closes) {
@@ -254,10 +258,12 @@ static void follow(theater__walk *walk, theater__walked *out)
 
 static theater_status check_event(theater__walk *walk, theater__walked *out, theater_error *err)
 {
-    theater_error detail = THEATER_ERROR_INIT;
+    theater_error detail; /* written only on failure */
     const char *fault = place_fault(walk, &out->event);
     theater_status status = THEATER_OK;
-    if (fault == NULL && !out->event.is_redacted) {
+    if (out->event.is_redacted) {
+        memset(&out->of, 0, sizeof(out->of));
+    } else if (fault == NULL) {
         status = decode_payload(walk, out, &detail);
         if (status == THEATER_OK) {
             fault = payload_fault(walk, out);
@@ -305,7 +311,9 @@ theater_status theater__walk_next(theater__walk *walk, theater__walked *out, the
         return check_end(walk, err);
     }
     theater__chain_reader before = walk->reader;
-    memset(out, 0, sizeof(*out));
+    theater_values none = {NULL, 0};
+    out->args = none;
+    out->has_result = false;
     theater__arena_reset(&walk->arena);
     theater_status status = theater__chain_read(&walk->reader, &out->event, err);
     if (status != THEATER_OK) {

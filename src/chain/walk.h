@@ -28,25 +28,27 @@ struct theater_chain {
     theater__chain_reader *cursor; /* theater_chain_next()'s memo of its last position; owned */
 };
 
-/* An event with its payload taken apart; redacted ones have zeros there. */
+/* An event with its payload taken apart; that of redacted ones is zeros. */
 typedef struct theater__walked {
     theater_event event;
     size_t frame_offset; /* in the frames */
     size_t frame_size;
-    theater__request request;       /* WAIT, EFFECT, POST; COMPLETION: what it completes */
-    theater__call_payload call;     /* CALL */
-    theater__return ret;            /* RETURN */
-    theater__answer answer;         /* ANSWER */
-    theater__completion completion; /* COMPLETION */
-    theater__ending ending;         /* TERMINATE, END */
-    theater__ambient ambient;       /* ENGINE, NOTE */
-    theater__rebase rebase;         /* REBASE */
-    int64_t delta_ms;               /* STEP */
-    bool ends_call;                 /* RETURN, TERMINATE, END: a call was open, and is now over */
-    theater_text call_name;         /* the export of the call that the event belongs to, or empty */
-    theater_values args;            /* CALL, requests, ANSWER: decoded, until the next event */
-    bool has_result;                /* RETURN, ANSWER, COMPLETION */
-    theater_value result;           /* likewise decoded */
+    union {
+        theater__call_payload call;     /* CALL */
+        theater__request request;       /* WAIT, EFFECT, POST */
+        theater__return ret;            /* RETURN */
+        theater__answer answer;         /* ANSWER */
+        theater__completion completion; /* COMPLETION; of what: theater__walk::open */
+        theater__ending ending;         /* TERMINATE, END */
+        theater__ambient ambient;       /* ENGINE, NOTE */
+        theater__rebase rebase;         /* REBASE */
+        int64_t delta_ms;               /* STEP */
+    } of;
+    bool ends_call;         /* RETURN, TERMINATE, END: a call was open, and is now over */
+    theater_text call_name; /* the export of the call that the event belongs to, or empty */
+    theater_values args;    /* CALL, requests, ANSWER: decoded, until the next event */
+    bool has_result;        /* RETURN, ANSWER, COMPLETION */
+    theater_value result;   /* likewise decoded */
 } theater__walked;
 
 typedef struct theater__walk {
@@ -59,7 +61,7 @@ typedef struct theater__walk {
     bool has_open; /* a WAIT or EFFECT without its COMPLETION */
     uint64_t open_seq;
     theater_event_kind open_kind;
-    theater__request open;
+    theater__request open; /* after a COMPLETION still what that completed */
     theater_text call_name;
 } theater__walk;
 
