@@ -327,6 +327,8 @@ void theater_host_free(theater_host *host)
     /* Nobody may be let in from the starved list while everyone is let go. */
     theater__list_init(&host->starved);
     free_lives(host);
+    (void)residency_sweep(host, UINT32_MAX);
+    theater__free(host->graveyard);
     components_free(host);
     theater_actor_component_free(host->registry);
     handlers_free(host);

@@ -44,6 +44,8 @@
 /* Timers popped and actors stepped in one iteration, before the clock is read again. */
 #define POP_BUDGET 256u
 #define STEP_BUDGET 256u
+/* Turns taken down in one idle iteration: each costs some 50 us, and someone may come due. */
+#define SWEEP_BUDGET 4u
 /* Bytes a running guest may gather before they are submitted. */
 #define FLUSH_BYTES ((size_t)64 << 10)
 
@@ -162,7 +164,10 @@ struct theater_host {
     theater__list stalled; /* the store has too much in flight */
     theater__list flights; /* batches in flight */
     uint32_t lives_count;
-    uint32_t resident_count;
+    uint32_t resident_count; /* turns in memory, those in the graveyard included */
+    theater__turn **graveyard; /* turns that are over: taken down when nobody is waiting */
+    uint32_t graveyard_count;
+    uint32_t graveyard_capacity;
     uint32_t live_max;
     uint64_t active; /* see theater_host_active() */
 
@@ -226,6 +231,8 @@ theater_status profile_read(theater_host *host, uint32_t index, uint32_t *out_pr
 void residency_loaded(theater_host *host, live *l, theater__store_completion *completion);
 /* A read of profile_read() has completed. */
 void residency_asked(theater_host *host, live *l, const theater__store_completion *completion);
+/* Takes down up to so many turns that are over; false if there are none left. */
+bool residency_sweep(theater_host *host, uint32_t count);
 /* The turn is no longer needed in memory. */
 void residency_leave(theater_host *host, live *l);
 /* The actor is suspended: it may be evicted from now on, if nothing of it is in flight. */

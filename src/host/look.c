@@ -107,7 +107,7 @@ void theater_host_stats_get(const theater_host *host, theater_host_stats *out_st
     THEATER_ASSERT(host != NULL);
     theater_host_stats stats = host->stats;
     stats.actors = host->actors_count;
-    stats.resident = host->resident_count;
+    stats.resident = host->resident_count - host->graveyard_count;
     size_t size = out_stats->struct_size;
     THEATER_ASSERT(size >= sizeof(size_t));
     size = size < sizeof(stats) ? size : sizeof(stats);

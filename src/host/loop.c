@@ -87,7 +87,7 @@ static bool jump(theater_host *host)
 
 static bool has_more(theater_host *host)
 {
-    if (!theater__list_empty(&host->ready)) {
+    if (!theater__list_empty(&host->ready) || residency_sweep(host, SWEEP_BUDGET)) {
         return true;
     }
     if (theater__store_fd(host->store) < 0 && theater__store_inflight(host->store) > 0) {
@@ -140,11 +140,17 @@ theater_status theater_host_dispatch(theater_host *host, bool *out_more, theater
     return status;
 }
 
+/* Live parts without a turn: they load, report, or have something in flight. */
+static uint32_t busy_count(const theater_host *host)
+{
+    return host->lives_count - (host->resident_count - host->graveyard_count);
+}
+
 static bool is_done(const theater_host *host)
 {
     return host->active == 0 && theater__list_empty(&host->ready) &&
            theater__list_empty(&host->stalled) && theater__store_inflight(host->store) == 0 &&
-           host->lives_count == host->resident_count;
+           busy_count(host) == 0;
 }
 
 static theater_status wait_for_events(theater_host *host, theater_error *err)
@@ -190,9 +196,8 @@ int theater_host_fd(const theater_host *host)
 
 uint64_t theater_host_active(const theater_host *host)
 {
-    uint64_t busy = host->lives_count - host->resident_count;
     bool is_settling = host->store != NULL && theater__store_inflight(host->store) > 0;
-    return host->active + (busy > 0 || is_settling ? 1 : 0);
+    return host->active + (busy_count(host) > 0 || is_settling ? 1 : 0);
 }
 
 void theater_host_wake_up(theater_host *host)

@@ -16,20 +16,53 @@
 
 /* ---- leaving --------------------------------------------------------------------------------- */
 
+/* A place in memory is free: who waited longest for one gets it. */
+static void admit_starved(theater_host *host)
+{
+    theater__list *link = theater__list_pop(&host->starved);
+    if (link != NULL) {
+        turn_ready(host, THEATER__LIST_OWNER(link, live, link));
+    }
+}
+
+static bool bury(theater_host *host, theater__turn *turn)
+{
+    if (host->graveyard_count == host->graveyard_capacity) {
+        uint32_t capacity = host->graveyard_capacity == 0 ? 64 : host->graveyard_capacity * 2;
+        theater__turn **grown =
+            theater__realloc_array(host->graveyard, capacity, sizeof(theater__turn *));
+        if (grown == NULL) {
+            return false;
+        }
+        host->graveyard = grown;
+        host->graveyard_capacity = capacity;
+    }
+    host->graveyard[host->graveyard_count++] = turn;
+    return true;
+}
+
+bool residency_sweep(theater_host *host, uint32_t count)
+{
+    while (host->graveyard_count > 0 && count > 0) {
+        theater__turn_free(host->graveyard[--host->graveyard_count]);
+        host->resident_count--;
+        count--;
+    }
+    return host->graveyard_count > 0;
+}
+
+/* Taking an instance down costs more than waking one: it waits until nobody is due. */
 void residency_leave(theater_host *host, live *l)
 {
     THEATER_ASSERT(l->turn != NULL);
     THEATER_ASSERT(host->resident_count > 0);
     (void)theater__timerq_stop(&host->evict_queue, l->index);
-    theater__turn_free(l->turn);
-    l->turn = NULL;
-    host->resident_count--;
-    live *next = NULL;
-    theater__list *link = theater__list_pop(&host->starved);
-    if (link != NULL) {
-        next = THEATER__LIST_OWNER(link, live, link);
-        turn_ready(host, next);
+    if (!bury(host, l->turn)) {
+        theater__turn_free(l->turn);
+        host->resident_count--;
     }
+    l->turn = NULL;
+    admit_starved(host);
 }
 
 /* When the actor will be wanted, on the clock of elapsed time. */
@@ -139,7 +172,10 @@ static void begin_read(theater_host *host, live *l)
 bool residency_enter(theater_host *host, live *l)
 {
     THEATER_ASSERT(l->turn == NULL);
-    if (host->resident_count >= host->live_max && !evict_one(host)) {
+    bool is_full = host->resident_count >= host->live_max;
+    if (is_full && host->graveyard_count > 0) {
+        (void)residency_sweep(host, 1);
+    } else if (is_full && !evict_one(host)) {
         l->phase = LIVE_QUEUED;
         theater__list_push(&host->starved, &l->link);
         return false;
