@@ -91,7 +91,10 @@ static int print_store(const cli_url *url, void *userdata)
     listing *list = userdata;
     theater_error error = THEATER_ERROR_INIT;
     list->url = url->text;
-    if (theater_store_visit(url->text, print_actor, list, &error) != THEATER_OK) {
+    theater_status status = theater_store_visit(url->text, print_actor, list, &error);
+    /* A directory that run is just making, or removing, is no store yet, or no more. */
+    bool is_passing = status == THEATER_ERR_NOTFOUND && list->settings->store == NULL;
+    if (status != THEATER_OK && !is_passing) {
         (void)cli_say_error(&error);
         list->exit_status = CLI_EXIT_IO;
     }

@@ -48,41 +48,25 @@ static void open_store(cli_session *session, const cli_url *url)
     }
 }
 
-/* What a store holds, as far as it can be seen without opening it. */
-typedef struct contents {
-    bool has_actors;
-    bool has_unfinished;
-} contents;
-
-static int look(const theater_actor_info *info, void *userdata)
+static int is_unfinished(const theater_actor_info *info, void *userdata)
 {
-    contents *seen = userdata;
-    seen->has_actors = true;
-    seen->has_unfinished = info->state != THEATER_ACTOR_ENDED;
-    return seen->has_unfinished;
+    bool *out_is_unfinished = userdata;
+    *out_is_unfinished = info->state != THEATER_ACTOR_ENDED || info->has_output;
+    return *out_is_unfinished;
 }
 
-/*
- * A store in which all have ended is opened too, since only its host knows of a result that nobody
- * was shown; without one it is closed again at once.
- */
+/* Of the many stores only those are opened, and so locked, in which something is left to do. */
 static int visit_store(const cli_url *url, void *userdata)
 {
     cli_session *session = userdata;
     theater_error error = THEATER_ERROR_INIT;
-    contents seen = {0};
-    if (theater_store_visit(url->text, look, &seen, &error) != THEATER_OK) {
+    bool has_work = false;
+    theater_status status = theater_store_visit(url->text, is_unfinished, &has_work, &error);
+    if (has_work) {
+        open_store(session, url);
+    } else if (status != THEATER_OK && status != THEATER_ERR_NOTFOUND) { /* being made right now */
         (void)cli_say_error(&error);
         cli_session_worsen(session, CLI_EXIT_IO);
-        return cli_is_interrupted();
-    }
-    size_t before = session->hosts_count;
-    if (seen.has_actors) {
-        open_store(session, url);
-    }
-    if (session->hosts_count > before && !seen.has_unfinished &&
-        theater_host_active(session->hosts[before]->host) == 0) {
-        cli_session_drop(session);
     }
     return cli_is_interrupted();
 }

@@ -73,6 +73,10 @@ static int choose_id(const cli_command *command, const run_settings *settings, t
 /* A component that is not there is wrong usage; everything else by its status. */
 static int say_load_error(const theater_error *error)
 {
+    if (error->status == THEATER_ERR_UNSUPPORTED) {
+        cli_say("%s (--trap-unknown-imports)", error->message);
+        return CLI_EXIT_USAGE;
+    }
     int status = cli_say_error(error);
     return error->status == THEATER_ERR_NOTFOUND ? CLI_EXIT_USAGE : status;
 }

@@ -268,6 +268,9 @@ int cli_chain_open(const char *target, const char *store, theater_chain **out_ch
     if (theater_chain_open_file(target, out_chain, &error) == THEATER_OK) {
         return CLI_EXIT_OK;
     }
-    int status = cli_say_error(&error);
-    return error.status == THEATER_ERR_CORRUPT ? CLI_EXIT_DIVERGED : status;
+    if (error.status == THEATER_ERR_CORRUPT) {
+        cli_say("'%s': %s", target, error.message);
+        return CLI_EXIT_DIVERGED;
+    }
+    return cli_say_error(&error);
 }

@@ -31,6 +31,7 @@ class Place:
 
     def __init__(self, theater, scratch):
         self.theater = theater
+        self.started = []
         self.env = dict(os.environ, XDG_STATE_HOME=scratch)
         cache = os.path.join(os.path.dirname(os.path.abspath(theater)), "..", "golden-cache")
         self.env["XDG_CACHE_HOME"] = os.path.normpath(cache)
@@ -38,8 +39,17 @@ class Place:
 
     def start(self, *words, boot=None):
         env = dict(self.env, THEATER_TEST_BOOT_ID=boot) if boot else self.env
-        return subprocess.Popen([self.theater, *words], env=env, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([self.theater, *words], env=env, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.started.append(process)
+        return process
+
+    def stop(self):
+        """Ends what a failed test left."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
     def run(self, *words, boot=None, status=0):
         process = self.start(*words, boot=boot)
@@ -233,12 +243,15 @@ def main():
     for case in cases:
         print(case.__name__, flush=True)
         with tempfile.TemporaryDirectory(prefix="theater-kill-") as scratch:
+            place = Place(theater, scratch)
             try:
-                case(Place(theater, scratch), guests, tests, dice)
+                case(place, guests, tests, dice)
             except (AssertionError, ValueError, TypeError, KeyError,
                     subprocess.TimeoutExpired) as failure:
                 print("    FAILED: %s: %s" % (type(failure).__name__, failure), flush=True)
                 failures += 1
+            finally:
+                place.stop()
     print("%d tests, %d failed" % (len(cases), failures))
     return 1 if failures or not cases else 0
 

@@ -14,8 +14,8 @@ A case is a transcript. Every command runs in bash in the case's own empty direc
     ? 3                     the exit status, if it is not 0
 
 $G is the folder of the example guests, $W that of the tests' own; stores go to the case's own state
-directory. In output <id>, <hash>, <time> and <dir> stand for what differs from run to run (ids that
-begin with 00000000 are kept), <int:A-B> for a number from A to B, <any> for anything.
+directory. In output <id>, <hash>, <time>, <dir>, <G> and <W> stand for what differs from run to run
+(ids that begin with 00000000 are kept), <int:A-B> for a number from A to B, <any> for anything.
 --rebase writes what was seen, and keeps the lines that match.
 """
 import argparse
@@ -76,8 +76,10 @@ def lines_of(step):
     return lines + (["? %d" % step.status] if step.status else [])
 
 
-def normal(text, scratch):
-    text = text.replace(scratch, "<dir>")
+def normal(data, scratch, env):
+    text = data.decode("utf-8", "replace")
+    for folder, word in ((scratch, "<dir>"), (env["G"], "<G>"), (env["W"], "<W>")):
+        text = text.replace(folder, word)
     text = re.sub(r"\b(?!00000000)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
                   "<id>", text)
     text = re.sub(r"\b[0-9a-f]{64}\b", "<hash>", text)
@@ -147,8 +149,8 @@ def run_case(theater, path):
                 out, err, actual.status = result.stdout, result.stderr, result.returncode
             except subprocess.TimeoutExpired as late:
                 out, err, actual.status = late.stdout or b"", late.stderr or b"", -1
-            actual.out = keep_matching(part.out, normal(out.decode("utf-8", "replace"), scratch))
-            actual.err = keep_matching(part.err, normal(err.decode("utf-8", "replace"), scratch))
+            actual.out = keep_matching(part.out, normal(out, scratch, env))
+            actual.err = keep_matching(part.err, normal(err, scratch, env))
             seen += lines_of(actual)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -51,7 +51,7 @@
     (func (export "pause") (param i64) (result i32)
       (call $sleep (local.get 0) (i32.const 32))
       (if (i32.load8_u (i32.const 32)) (then (return (call $fail))))
-      (call $log (i32.const 1024) (i32.const 24))
+      (call $log (i32.const 1024) (i32.const 25))
       (call $sleep (local.get 0) (i32.const 32))
       (if (i32.load8_u (i32.const 32)) (then (return (call $fail))))
       (i32.store8 (i32.const 48) (i32.const 0))
