@@ -88,6 +88,13 @@ theater_status theater__cache_path(const char *directory, char **out_path, theat
     return THEATER_OK;
 }
 
+/* strerror() shares a buffer between threads; this gives constant texts, NULL if it knows none. */
+static const char *reason_of(int os_errno)
+{
+    const char *text = strerrordesc_np(os_errno);
+    return text != NULL ? text : "unknown error";
+}
+
 static void close_descriptor(const int *descriptor)
 {
     if (*descriptor >= 0) {
@@ -129,7 +136,7 @@ static int open_directory(const theater__engine *engine, bool make)
         if (make || errno != ENOENT) {
             theater__log_write(&engine->log, THEATER_LOG_WARNING,
                                "compile cache '%s' is not usable: %s", engine->cache_directory,
-                               strerror(errno));
+                               reason_of(errno));
         }
         return -1;
     }
@@ -274,6 +281,6 @@ void theater__cache_store(const theater__engine *engine, const theater__digest *
     if (!kept) {
         theater__log_write(&engine->log, THEATER_LOG_WARNING,
                            "compiled code was not kept in '%s': %s", engine->cache_directory,
-                           strerror(errno));
+                           reason_of(errno));
     }
 }

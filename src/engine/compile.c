@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -97,7 +96,11 @@ static bool find_near(char out_path[PATH_MAX], const char *file)
     if (size <= 0 || (size_t)size >= sizeof copy) {
         return false;
     }
-    const char *directory = dirname(copy);
+    char *slash = strrchr(copy, '/');
+    if (slash == NULL) {
+        return false;
+    }
+    *slash = '\0';
     static const char *const PLACES[] = {
         "../libexec/theater-compile",
         "../libexec/theater/theater-compile",
@@ -105,7 +108,7 @@ static bool find_near(char out_path[PATH_MAX], const char *file)
         "theater-compile",
     };
     for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
-        if (try_path(out_path, directory, PLACES[i])) {
+        if (try_path(out_path, copy, PLACES[i])) {
             return true;
         }
     }
