@@ -141,20 +141,17 @@ void theater__clock_advance(theater__clock *clock, uint64_t ns)
 void theater__clock_jump(theater__clock *clock, theater_mono due_mono, theater_wall due_wall)
 {
     simulated_clock *simulated = of(clock);
-    uint64_t until_mono_ns = UINT64_MAX;
-    if (due_mono.ns != UINT64_MAX) {
-        until_mono_ns = theater__mono_since_ns(due_mono, (theater_mono){simulated->mono_ns});
+    uint64_t until_mono_ns = theater__mono_since_ns(due_mono, (theater_mono){simulated->mono_ns});
+    uint64_t until_wall_ms = theater__wall_since_ms(due_wall, (theater_wall){simulated->wall_ms});
+    uint64_t until_wall_ns = clock_multiply(until_wall_ms, CLOCK_NS_PER_MS);
+    until_wall_ns -= until_wall_ms > 0 ? simulated->wall_rest_ns : 0;
+    bool mono_never = due_mono.ns == UINT64_MAX;
+    bool wall_never = due_wall.ms == UINT64_MAX;
+    if (!mono_never && (wall_never || until_mono_ns <= until_wall_ns)) {
+        theater__clock_advance(clock, until_mono_ns);
+        return;
     }
-    uint64_t until_wall_ns = UINT64_MAX;
-    if (due_wall.ms != UINT64_MAX) {
-        uint64_t ms = theater__wall_since_ms(due_wall, (theater_wall){simulated->wall_ms});
-        until_wall_ns = clock_multiply(ms, CLOCK_NS_PER_MS);
-        until_wall_ns -= ms > 0 ? simulated->wall_rest_ns : 0;
-    }
-    if (until_mono_ns <= until_wall_ns) {
-        if (due_mono.ns != UINT64_MAX) {
-            theater__clock_advance(clock, until_mono_ns);
-        }
+    if (wall_never) {
         return;
     }
     if (due_wall.ms > simulated->wall_ms) {

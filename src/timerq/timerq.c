@@ -10,6 +10,11 @@
  * itself: comparing never follows a pointer into an actor. `places` finds a timer by its id, so that
  * one can be moved or stopped; it is the price of every move of an entry, four bytes each.
  *
+ * Comparing takes branches on purpose. Half of them are mispredicted, but a guess lets the processor
+ * run ahead to the next level's line; code without branches waits for one line after the other, and
+ * was twice as slow with a million timers. Asking ahead for the four lines of the level after the
+ * next gains a quarter.
+ *
  * Order: key, then sequence, the number of the start. Sequences are compared by their signed
  * difference, so they may wrap around: equal keys keep the order of their starts as long as fewer
  * than 2^31 starts lie between the first and the last of them. Beyond that, the order of equals is
@@ -78,11 +83,21 @@ static inline uint32_t first_child(const theater__timerq *queue, uint32_t childr
     return first;
 }
 
+/* Asks for the four lines of which the next level will want one, while this level is compared. */
+static inline void prefetch_grandchildren(const theater__timerq *queue, uint64_t children)
+{
+    uint64_t grandchildren = children * ARITY + 1;
+    for (uint64_t i = 0; i < ARITY && grandchildren + i * ARITY < queue->count; i++) {
+        __builtin_prefetch(&queue->heap[grandchildren + i * ARITY]);
+    }
+}
+
 /* Puts entry at place or below it, where it belongs. */
 static void sift_down(theater__timerq *queue, uint32_t place, theater__timerq_entry entry)
 {
     uint64_t children = (uint64_t)place * ARITY + 1;
     while (children < queue->count) {
+        prefetch_grandchildren(queue, children);
         uint32_t first = first_child(queue, (uint32_t)children);
         if (!before(&queue->heap[first], &entry)) {
             break;
