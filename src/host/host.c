@@ -44,12 +44,11 @@ static void env_random(void *userdata, uint8_t *out_bytes, size_t size)
     entropy_fill(userdata, out_bytes, size);
 }
 
-/* Somebody is due, or the slice is over and somebody waits. */
+/* The slice is over: somebody is due, or waits. */
 static bool env_preempt(void *userdata)
 {
     theater_host *host = userdata;
-    uint64_t now_ns = theater__clock_mono(host->clock).ns;
-    return now_ns >= host->next_due_ns || now_ns >= host->slice_end.ns;
+    return theater__clock_mono(host->clock).ns >= host->slice_end.ns;
 }
 
 static void on_tick(void *userdata)
@@ -179,6 +178,7 @@ theater_status theater_host_new(const theater_host_options *options, theater_hos
     }
     host->epoll_fd = -1;
     host->event_fd = -1;
+    theater__list_init(&host->urgent);
     theater__list_init(&host->ready);
     theater__list_init(&host->starved);
     theater__list_init(&host->stalled);

@@ -39,8 +39,11 @@
 #define ACTORS_MAX (1u << 24)
 /* Who did it, as it stands in a chain. */
 #define BY_MAX 64u
-/* How long a guest runs before others get their turn. */
-#define SLICE_NS 10000000u
+/* How long a guest runs before others get their turn: to the next timer, within these bounds. */
+#define SLICE_MIN_NS 1000000u
+#define SLICE_MAX_NS 10000000u
+/* How long those that are due may keep the others waiting. */
+#define PATIENCE_NS 10000000u
 /* Timers popped and actors stepped in one iteration, before the clock is read again. */
 #define POP_BUDGET 256u
 #define STEP_BUDGET 256u
@@ -76,7 +79,7 @@ typedef enum live_phase {
 
 /* The live part. */
 struct live {
-    theater__list link; /* in host.ready, host.starved or host.stalled */
+    theater__list link; /* in host.urgent, ready, starved or stalled */
     uint32_t index;
     live_phase phase;
     theater__turn *turn;
@@ -159,12 +162,13 @@ struct theater_host {
     theater__timerq wall_queue;  /* ms */
     theater__timerq evict_queue; /* least key: the farthest due */
 
-    theater__list ready;
+    theater__list urgent;  /* ready, and a wait of theirs has ended */
+    theater__list ready;   /* ready: new ones, and those that gave way */
     theater__list starved; /* want to be resident, no place */
     theater__list stalled; /* the store has too much in flight */
     theater__list flights; /* batches in flight */
     uint32_t lives_count;
-    uint32_t resident_count; /* turns in memory, those in the graveyard included */
+    uint32_t resident_count;   /* turns in memory, those in the graveyard included */
     theater__turn **graveyard; /* turns that are over: taken down when nobody is waiting */
     uint32_t graveyard_count;
     uint32_t graveyard_capacity;
@@ -177,10 +181,12 @@ struct theater_host {
     int epoll_fd;
     int event_fd;
     atomic_bool is_stopping;
-    theater_mono now;       /* of this iteration */
-    theater_mono slice_end; /* of the guest that runs */
-    uint64_t next_due_ns;   /* the earliest timer, for preemption */
-    theater_error failure;  /* the store has stopped */
+    theater_mono now;        /* of this iteration */
+    theater_mono step_mono;  /* when the running step began */
+    theater_mono ready_mono; /* when somebody who was not due ran last */
+    theater_mono slice_end;  /* of the guest that runs */
+    uint64_t next_due_ns;    /* the earliest timer, for preemption */
+    theater_error failure;   /* the store has stopped */
     uint64_t entropy_counter;
     theater_host_stats stats;
 };

@@ -56,19 +56,36 @@ static void pop_due(theater_host *host)
     }
 }
 
+/* Who is due goes first; but those that only run get a slice now and then, whatever is due. */
+static live *next_ready(theater_host *host)
+{
+    bool is_patient = host->step_mono.ns - host->ready_mono.ns < PATIENCE_NS;
+    theater__list *link = is_patient ? theater__list_pop(&host->urgent) : NULL;
+    if (link == NULL) {
+        link = theater__list_pop(&host->ready);
+        host->ready_mono = host->step_mono;
+    }
+    if (link == NULL) {
+        link = theater__list_pop(&host->urgent);
+    }
+    return link != NULL ? THEATER__LIST_OWNER(link, live, link) : NULL;
+}
+
 static void step_ready(theater_host *host)
 {
+    host->step_mono = host->now;
     host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
     for (uint32_t i = 0; i < STEP_BUDGET; i++) {
-        theater__list *link = theater__list_pop(&host->ready);
-        if (link == NULL) {
+        live *l = next_ready(host);
+        if (l == NULL) {
             break;
         }
-        turn_step(host, THEATER__LIST_OWNER(link, live, link));
-        if (host->failure.status != THEATER_OK) {
-            break;
-        }
+        turn_step(host, l);
         host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
+        bool is_due = host->next_due_ns <= host->step_mono.ns;
+        if (host->failure.status != THEATER_OK || (is_due && theater__list_empty(&host->urgent))) {
+            break;
+        }
     }
     theater__ticker_disarm(host->ticker);
 }
@@ -87,7 +104,8 @@ static bool jump(theater_host *host)
 
 static bool has_more(theater_host *host)
 {
-    if (!theater__list_empty(&host->ready) || residency_sweep(host, SWEEP_BUDGET)) {
+    if (!theater__list_empty(&host->urgent) || !theater__list_empty(&host->ready) ||
+        residency_sweep(host, SWEEP_BUDGET)) {
         return true;
     }
     if (theater__store_fd(host->store) < 0 && theater__store_inflight(host->store) > 0) {
@@ -148,9 +166,9 @@ static uint32_t busy_count(const theater_host *host)
 
 static bool is_done(const theater_host *host)
 {
-    return host->active == 0 && theater__list_empty(&host->ready) &&
-           theater__list_empty(&host->stalled) && theater__store_inflight(host->store) == 0 &&
-           busy_count(host) == 0;
+    return host->active == 0 && theater__list_empty(&host->urgent) &&
+           theater__list_empty(&host->ready) && theater__list_empty(&host->stalled) &&
+           theater__store_inflight(host->store) == 0 && busy_count(host) == 0;
 }
 
 static theater_status wait_for_events(theater_host *host, theater_error *err)

@@ -87,6 +87,7 @@ void residency_offer(theater_host *host, live *l)
     uint64_t wanted = wanted_ns(host, theater__turn_open(l->turn));
     theater__timerq_start(&host->evict_queue, l->index,
                           UINT64_MAX - 1 - (wanted < UINT64_MAX ? wanted : UINT64_MAX - 1));
+    admit_starved(host); /* it can give its place now */
 }
 
 /* Drops the sleeper that is due last; false if nobody can be dropped now. */

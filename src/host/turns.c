@@ -20,7 +20,8 @@ void turn_ready(theater_host *host, live *l)
     }
     (void)theater__timerq_stop(&host->evict_queue, l->index);
     l->phase = LIVE_QUEUED;
-    theater__list_push(&host->ready, &l->link);
+    /* Who is due goes ahead of who begins: a mass start does not make wakes late. */
+    theater__list_push(l->has_end ? &host->urgent : &host->ready, &l->link);
 }
 
 void turn_due(theater_host *host, uint32_t index, theater_mono due_mono, theater_wall due_wall)
@@ -267,12 +268,21 @@ static bool wants_rearm(theater_host *host, live *l, const theater__open_request
     return true;
 }
 
+/* Until the next timer, within bounds: a storm of due timers may not cut guests to nothing. */
+static void begin_slice(theater_host *host)
+{
+    host->step_mono = theater__clock_mono(host->clock);
+    uint64_t now_ns = host->step_mono.ns;
+    uint64_t end_ns = theater__list_empty(&host->urgent) ? host->next_due_ns : 0;
+    end_ns = end_ns > now_ns + SLICE_MIN_NS ? end_ns : now_ns + SLICE_MIN_NS;
+    end_ns = end_ns < now_ns + SLICE_MAX_NS ? end_ns : now_ns + SLICE_MAX_NS;
+    host->slice_end.ns = end_ns;
+    theater__ticker_arm(host->ticker, host->slice_end);
+}
+
 static void run(theater_host *host, live *l)
 {
-    host->slice_end = (theater_mono){theater__clock_mono(host->clock).ns + SLICE_NS};
-    uint64_t at_ns =
-        host->next_due_ns < host->slice_end.ns ? host->next_due_ns : host->slice_end.ns;
-    theater__ticker_arm(host->ticker, (theater_mono){at_ns});
+    begin_slice(host);
     switch (theater__turn_run(l->turn)) {
     case THEATER__TURN_SUSPENDED:
         on_suspended(host, l);

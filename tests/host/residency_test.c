@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Residency is a cache: with room for one instance or for all, in one run or interrupted between
+ * any two turns, the chains are the same to the byte.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTORS_COUNT 12u
+
+typedef struct text {
+    char *data;
+    size_t size;
+} text;
+
+static int append_text(const void *data, size_t size, void *userdata)
+{
+    text *t = userdata;
+    t->data = realloc(t->data, t->size + size + 1);
+    assert_non_null(t->data);
+    memcpy(t->data + t->size, data, size);
+    t->size += size;
+    t->data[t->size] = '\0';
+    return 0;
+}
+
+static theater_host_options virtual_options(uint32_t live_max)
+{
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.clock = THEATER_CLOCK_VIRTUAL;
+    options.seed = 7;
+    options.live_max = live_max;
+    return options;
+}
+
+/* All chains of the run in one text. */
+static text run_all(uint32_t live_max, uint64_t *out_evictions)
+{
+    harness h;
+    theater_host_options options = virtual_options(live_max);
+    harness_open(&h, &options, true);
+    theater_actor_component *talker = harness_load(&h, GUESTS, "attacks.wat");
+    theater_id ids[ACTORS_COUNT];
+    for (size_t i = 0; i < ACTORS_COUNT; i++) {
+        char args[32];
+        snprintf(args, sizeof(args), "[%zu]", 1000 + i * 37);
+        ids[i] = harness_spawn(&h, talker, "talk", args, NULL);
+    }
+    harness_run(&h);
+    assert_int_equal(h.ends_count, ACTORS_COUNT);
+    assert_int_equal(strlen(h.log), ACTORS_COUNT * 4);
+    theater_host_stats stats = {.struct_size = sizeof(stats)};
+    theater_host_stats_get(h.host, &stats);
+    *out_evictions = stats.evictions;
+    text all = {NULL, 0};
+    for (size_t i = 0; i < ACTORS_COUNT; i++) {
+        theater_error err = THEATER_ERROR_INIT;
+        theater_chain *chain = NULL;
+        assert_int_equal(theater_chain_open_store(h.directory, ids[i], &chain, &err), THEATER_OK);
+        assert_int_equal(theater_chain_export(chain, THEATER_CHAIN_JSONL, append_text, &all, &err),
+                         THEATER_OK);
+        theater_chain_free(chain);
+    }
+    harness_close(&h);
+    return all;
+}
+
+static void residency__is_never_visible_in_a_chain(void **state)
+{
+    (void)state;
+    uint64_t evictions_one = 0;
+    uint64_t evictions_all = 0;
+    text one = run_all(1, &evictions_one);
+    text all = run_all(1000, &evictions_all);
+    print_message("%llu evictions with room for one, %llu with room for all\n",
+                  (unsigned long long)evictions_one, (unsigned long long)evictions_all);
+    assert_true(evictions_one > ACTORS_COUNT);
+    assert_int_equal(evictions_all, 0);
+    assert_string_equal(one.data, all.data);
+    free(one.data);
+    free(all.data);
+}
+
+/* A restart on the real clock: sleepers go on, nothing is said twice. */
+static void restart__continues_where_it_stopped(void **state)
+{
+    (void)state;
+    harness h;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.live_max = 2;
+    harness_open(&h, &options, true);
+    theater_actor_component *talker = harness_load(&h, GUESTS, "attacks.wat");
+    for (size_t i = 0; i < 5; i++) {
+        (void)harness_spawn(&h, talker, "talk", "[40]", NULL);
+    }
+    theater_error err = THEATER_ERROR_INIT;
+    for (size_t round = 0; round < 40 && h.ends_count < 5; round++) {
+        bool more = true;
+        for (size_t i = 0; i < 200 && (more || i < 20); i++) {
+            assert_int_equal(theater_host_dispatch(h.host, &more, &err), THEATER_OK);
+        }
+        if (round % 4 == 3) {
+            harness_run(&h);
+        } else {
+            harness_reopen(&h, &options);
+        }
+    }
+    assert_int_equal(h.ends_count, 5);
+    assert_int_equal(h.parked_count, 0);
+    print_message("log: %s\n", h.log);
+    assert_int_equal(strlen(h.log), 5 * 4);
+    harness_close(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(residency__is_never_visible_in_a_chain),
+        cmocka_unit_test(restart__continues_where_it_stopped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
