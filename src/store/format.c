@@ -189,6 +189,7 @@ static void put_standing(uint8_t *out, const theater__standing *standing)
     put_u64(out + 40, standing->due_mono.ns);
     put_u64(out + 48, standing->due_wall.ms);
     memcpy(out + 56, standing->boot, sizeof(standing->boot));
+    put_u64(out + 72, standing->output_seq);
 }
 
 static bool get_standing(const uint8_t *data, theater__standing *out_standing)
@@ -202,6 +203,7 @@ static bool get_standing(const uint8_t *data, theater__standing *out_standing)
     out_standing->due_mono.ns = get_u64(data + 40);
     out_standing->due_wall.ms = get_u64(data + 48);
     memcpy(out_standing->boot, data + 56, sizeof(out_standing->boot));
+    out_standing->output_seq = get_u64(data + 72);
     return data[0] >= THEATER__STATE_RUNNING && data[0] <= THEATER__STATE_ENDED &&
            is_zero(data + 2, 6);
 }
