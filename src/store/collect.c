@@ -10,9 +10,10 @@
  *
  * Whose damage is it? A damaged record still says much about itself: its actor, the record before
  * it, the head before it, the actor's genesis. If two of these are ours, it is ours: its frames are
- * given as they stand, so that the chain's own check can name the event. If none is, and the rest
- * of it looks like a record, it is someone else's. What is too broken to tell is held against every
- * actor, until a later record of ours follows our last one without a gap.
+ * given as they stand, so that the chain's own check can name the event. If they fit another actor,
+ * which stands just there, it is that one's. What is too broken to tell, or lies where it does not
+ * belong, is held against every actor until a later record of ours follows our last one without a
+ * gap: nobody is given a shorter chain and told that it is whole.
  */
 #include "logstore.h"
 
@@ -43,15 +44,36 @@ typedef struct position {
     bool begun;
 } position;
 
+/* A damaged record, while it is found out whether it is someone else's. */
+typedef struct suspect {
+    uint64_t place;
+    theater__format_record record; /* without frames */
+    unsigned disagreements;
+    bool has_predecessor; /* an intact record fits in front of it, and is still its actor's last */
+    theater_id predecessor; /* that actor */
+    bool id_seen;           /* its actor has an intact record in front of it */
+} suspect;
+
+/* More damaged records than this are held against everyone. */
+#define SUSPECTS_MAX 64u
+
+typedef struct suspect_list {
+    suspect items[SUSPECTS_MAX];
+    unsigned count;
+    bool settled; /* complete since the last look: this look compares the whole log with it */
+} suspect_list;
+
 typedef struct collection {
     const theater_id *actor;
     theater__buffer *frames;
     position now;
     position before_group; /* to go back to if the group turns out to be torn */
     bool seen;             /* there is a trace of the actor */
-    damage_note ours;      /* ends the collection */
-    damage_note doubt;     /* may have been ours */
-    damage_note headers;   /* of a group or segment: is held against records of ours behind it */
+    bool maybe_seen;       /* a damaged first record may be its own */
+    suspect_list *suspects;
+    damage_note ours;    /* ends the collection */
+    damage_note doubt;   /* may have been ours */
+    damage_note headers; /* of a group or segment: is held against records of ours behind it */
 } collection;
 
 /* ---- damage ---------------------------------------------------------------------------------- */
@@ -98,6 +120,77 @@ static unsigned differing_bytes(const theater_id *a, const theater_id *b)
     return count;
 }
 
+/* Takes down a damaged record for the next look. */
+static void suspect_add(suspect_list *all, const theater__scan_item *item)
+{
+    if (all->settled || all->count == SUSPECTS_MAX || item->size < FORMAT_RECORD_HEADER_SIZE) {
+        return;
+    }
+    suspect *it = &all->items[all->count];
+    memset(it, 0, sizeof(*it));
+    it->place = item->place;
+    it->record = item->record;
+    it->record.frames.data = NULL;
+    it->record.frames.size = 0;
+    it->disagreements = item->disagreements;
+    all->count++;
+}
+
+/* From the next look on, the list is complete when a damaged record is come to. */
+static void suspects_settle(suspect_list *all)
+{
+    for (unsigned i = 0; i < all->count; i++) {
+        all->items[i].has_predecessor = false;
+        all->items[i].id_seen = false;
+    }
+    all->settled = true;
+}
+
+/* Compares an intact record with all suspects behind it. */
+static void suspects_compare(suspect_list *all, uint64_t place,
+                             const theater__format_record *record)
+{
+    for (unsigned i = 0; i < all->count; i++) {
+        suspect *it = &all->items[i];
+        if (place >= it->place) {
+            continue;
+        }
+        bool id = same_id(&record->actor, &it->record.actor);
+        unsigned signs = (unsigned)id + (unsigned)(it->record.previous == place) +
+                         (unsigned)same_hash(&it->record.parent, &record->head) +
+                         (unsigned)(it->record.genesis == record->genesis);
+        it->id_seen = it->id_seen || id;
+        if (signs >= 3) {
+            it->has_predecessor = true;
+            it->predecessor = record->actor;
+        } else if (it->has_predecessor && same_id(&it->predecessor, &record->actor)) {
+            /* Its actor has gone on since: this is an old record in a wrong place. */
+            it->has_predecessor = false;
+        }
+    }
+}
+
+/* How many of the four fields of a first record say that this is one. */
+static unsigned first_signs(const theater__format_record *record, uint64_t place)
+{
+    static const theater_hash no_parent = {{0}};
+    return (unsigned)(record->previous == THEATER__PLACE_NONE) +
+           (unsigned)same_hash(&record->parent, &no_parent) + (unsigned)(record->first_seq == 0) +
+           (unsigned)(record->genesis == place);
+}
+
+static bool is_someone_elses(const suspect_list *all, uint64_t place)
+{
+    for (unsigned i = 0; all->settled && i < all->count; i++) {
+        const suspect *it = &all->items[i];
+        if (it->place == place) {
+            return it->disagreements <= 1 &&
+                   (it->has_predecessor || (!it->id_seen && first_signs(&it->record, place) >= 3));
+        }
+    }
+    return false;
+}
+
 typedef enum ownership {
     OWNER_OTHER,
     OWNER_UNKNOWN,
@@ -122,11 +215,7 @@ static ownership owner_of(const collection *collector, const theater__scan_item 
             return OWNER_US;
         }
     } else {
-        static const theater_hash no_parent = {{0}};
-        unsigned first = (unsigned)(record->previous == THEATER__PLACE_NONE) +
-                         (unsigned)same_hash(&record->parent, &no_parent) +
-                         (unsigned)(record->first_seq == 0) +
-                         (unsigned)(record->genesis == item->place);
+        unsigned first = first_signs(record, item->place);
         if (id && first >= 1) {
             return OWNER_US;
         }
@@ -137,7 +226,7 @@ static ownership owner_of(const collection *collector, const theater__scan_item 
     if (id) {
         return OWNER_US;
     }
-    return item->disagreements <= 1 ? OWNER_OTHER : OWNER_UNKNOWN;
+    return is_someone_elses(collector->suspects, item->place) ? OWNER_OTHER : OWNER_UNKNOWN;
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -193,6 +282,7 @@ static bool visit_bad_record(collection *collector, const theater__scan_item *it
 {
     ownership owner = owner_of(collector, item);
     collector->seen = collector->seen || owner == OWNER_US;
+    collector->maybe_seen = collector->maybe_seen || owner == OWNER_LIKELY;
     if (collector->ours.found || owner == OWNER_OTHER) {
         return true;
     }
@@ -288,9 +378,11 @@ static bool visit_segment(collection *collector, uint32_t seed, uint32_t number,
             note(&collector->headers, item.place, "the group's header", "is damaged");
             break;
         case SCAN_RECORD:
+            suspects_compare(collector->suspects, item.place, &item.record);
             fine = !same_id(&item.record.actor, collector->actor) || visit_record(collector, &item);
             break;
         case SCAN_BAD_RECORD:
+            suspect_add(collector->suspects, &item);
             fine = visit_bad_record(collector, &item);
             break;
         case SCAN_TAIL:
@@ -401,33 +493,49 @@ static theater_status look(outside_view *outside, collection *collector, theater
     return THEATER_OK;
 }
 
-static theater_status collect_once(const char *directory, const theater_id *actor,
-                                   theater__buffer *out_frames,
+static theater_status collect_once(outside_view *outside, collection *collector,
                                    char out_damage[THEATER_ERROR_MESSAGE_MAX], theater_error *err)
 {
-    outside_view outside;
-    collection collector = {.actor = actor, .frames = out_frames};
-    collector.now.place = THEATER__PLACE_NONE;
-    collector.before_group = collector.now;
-    theater__buffer_clear(out_frames);
-    theater_status status = outside_init(&outside, directory, err);
-    if (status == THEATER_OK) {
-        status = look(&outside, &collector, err);
-    }
-    outside_deinit(&outside);
+    theater_status status = look(outside, collector, err);
     if (status != THEATER_OK) {
         return status;
     }
-    bool likely = collector.ours.found && strstr(collector.ours.text, "probably") != NULL;
-    if (!collector.seen && !likely) {
+    bool broken = collector->ours.found;
+    if (!collector->seen && !(broken && collector->maybe_seen)) {
         char text[THEATER_ID_TEXT_SIZE];
-        theater_id_format(*actor, text);
+        theater_id_format(*collector->actor, text);
         return theater__fail(err, THEATER_ERR_NOTFOUND, "there is no actor '%s' in store '%s'",
-                             text, directory);
+                             text, outside->directory);
     }
-    (void)snprintf(out_damage, THEATER_ERROR_MESSAGE_MAX, "%s",
-                   collector.ours.found ? collector.ours.text : "");
+    (void)snprintf(out_damage, THEATER_ERROR_MESSAGE_MAX, "%s", broken ? collector->ours.text : "");
     return THEATER_OK;
+}
+
+/* Looks again and again, until two looks find the same. */
+static theater_status collect_surely(const char *directory, const theater_id *actor,
+                                     suspect_list *suspects, theater__buffer *out_frames,
+                                     char out_damage[THEATER_ERROR_MESSAGE_MAX], theater_error *err)
+{
+    char before[THEATER_ERROR_MESSAGE_MAX] = "";
+    theater_status status = THEATER_OK;
+    for (int i = 0; i < COLLECT_LOOKS_MAX && status == THEATER_OK; i++) {
+        outside_view outside;
+        collection collector = {.actor = actor, .frames = out_frames, .suspects = suspects};
+        collector.now.place = THEATER__PLACE_NONE;
+        collector.before_group = collector.now;
+        theater__buffer_clear(out_frames);
+        status = outside_init(&outside, directory, err);
+        if (status == THEATER_OK) {
+            status = collect_once(&outside, &collector, out_damage, err);
+        }
+        outside_deinit(&outside);
+        if (out_damage[0] == '\0' || strcmp(before, out_damage) == 0) {
+            return status;
+        }
+        memcpy(before, out_damage, sizeof(before));
+        suspects_settle(suspects);
+    }
+    return status;
 }
 
 theater_status theater__logstore_collect(const char *directory, const theater_id *actor,
@@ -435,15 +543,13 @@ theater_status theater__logstore_collect(const char *directory, const theater_id
                                          char out_damage[THEATER_ERROR_MESSAGE_MAX],
                                          theater_error *err)
 {
-    char before[THEATER_ERROR_MESSAGE_MAX] = "";
-    for (int i = 0; i < COLLECT_LOOKS_MAX; i++) {
-        theater_status status = collect_once(directory, actor, out_frames, out_damage, err);
-        if (status != THEATER_OK || out_damage[0] == '\0' || strcmp(before, out_damage) == 0) {
-            return status;
-        }
-        memcpy(before, out_damage, sizeof(before));
+    suspect_list *suspects = theater__alloc_zeroed(1, sizeof(*suspects));
+    if (suspects == NULL) {
+        return theater__fail_nomem(err);
     }
-    return THEATER_OK;
+    theater_status status = collect_surely(directory, actor, suspects, out_frames, out_damage, err);
+    theater__free(suspects);
+    return status;
 }
 
 /* ---- listing --------------------------------------------------------------------------------- */

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See simdisk.h. Files are small, so each keeps two images (what reads see, what is safe) and a
+ * mark for each dirty sector. Names point to files; changes of names wait in a journal until their
+ * directory is synced, and a power cut keeps a prefix of that journal.
+ */
+#include "work.h"
+/* cmocka first */
+#include "simdisk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SECTOR 512u
+#define FILE_BYTES_MAX ((size_t)64 << 10)
+#define NAMES_MAX 64u
+#define FILES_MAX 256u
+#define JOURNAL_MAX 256u
+#define DESCRIPTORS_MAX 64u
+#define NAME_MAX_SIZE 96u
+/* Descriptors of this disk are told from real ones by their numbers. */
+#define DESCRIPTOR_FIRST 100000
+
+typedef struct sim_file {
+    uint8_t *seen;
+    uint8_t *safe;
+    bool *dirty; /* sectors */
+    size_t seen_size;
+    size_t safe_size;
+    bool is_directory;
+} sim_file;
+
+typedef struct sim_name {
+    char name[NAME_MAX_SIZE]; /* empty: free */
+    sim_file *file;
+} sim_name;
+
+/* A name that begins (file) or ends (NULL) to be there; a rename is two of these at once. */
+typedef struct sim_change {
+    char name[NAME_MAX_SIZE];
+    sim_file *file;
+    bool with_next; /* one step with the one behind it */
+} sim_change;
+
+struct simdisk {
+    theater__io io;
+    uint64_t random;
+    sim_file *files[FILES_MAX];
+    unsigned files_count;
+    sim_name seen[NAMES_MAX];
+    sim_name safe[NAMES_MAX];
+    sim_change journal[JOURNAL_MAX];
+    unsigned journal_count;
+    sim_file *descriptors[DESCRIPTORS_MAX];
+    uint64_t operations;
+    uint64_t power_off_at;
+    simdisk_operation fail_operation;
+    uint64_t fail_at;
+    int fail_errno;
+    uint64_t fail_count;
+    bool has_failed;
+    uint64_t writes_after_failure;
+    bool short_writes;
+    bool sync_lies;
+};
+
+uint64_t simdisk_random(simdisk *disk, uint64_t bound)
+{
+    /* splitmix64 */
+    disk->random += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = disk->random;
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (z ^ (z >> 31)) % bound;
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+void simdisk_fail_at(simdisk *disk, simdisk_operation operation, uint64_t k, int os_errno)
+{
+    disk->fail_operation = operation;
+    disk->fail_at = k;
+    disk->fail_errno = os_errno;
+    disk->fail_count = 0;
+    disk->has_failed = false;
+    disk->writes_after_failure = 0;
+    disk->operations = 0;
+}
+
+void simdisk_power_off_at(simdisk *disk, uint64_t k)
+{
+    disk->power_off_at = k;
+    disk->operations = 0;
+}
+
+uint64_t simdisk_operations(const simdisk *disk)
+{
+    return disk->operations;
+}
+
+uint64_t simdisk_writes_after_failure(const simdisk *disk)
+{
+    return disk->writes_after_failure;
+}
+
+void simdisk_short_writes(simdisk *disk, bool on)
+{
+    disk->short_writes = on;
+}
+
+void simdisk_sync_lies(simdisk *disk, bool on)
+{
+    disk->sync_lies = on;
+}
+
+/* Counts a changing operation; the errno that it is to fail with, or 0. */
+static int begin(simdisk *disk, simdisk_operation operation)
+{
+    disk->operations++;
+    if (disk->has_failed && operation == SIMDISK_WRITE) {
+        disk->writes_after_failure++;
+    }
+    if (disk->power_off_at != 0 && disk->operations >= disk->power_off_at) {
+        return EIO;
+    }
+    if (disk->fail_at != 0 &&
+        (disk->fail_operation == SIMDISK_ANY || disk->fail_operation == operation)) {
+        disk->fail_count++;
+        if (disk->fail_count == disk->fail_at) {
+            disk->has_failed = true;
+            return disk->fail_errno;
+        }
+    }
+    return 0;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static sim_name *find_name(sim_name *names, const char *name)
+{
+    for (unsigned i = 0; i < NAMES_MAX; i++) {
+        if (strcmp(names[i].name, name) == 0) {
+            return &names[i];
+        }
+    }
+    return NULL;
+}
+
+static void set_name(sim_name *names, const char *name, sim_file *file)
+{
+    sim_name *slot = find_name(names, name);
+    if (slot == NULL && file != NULL) {
+        slot = find_name(names, "");
+        assert_non_null(slot);
+        (void)snprintf(slot->name, sizeof(slot->name), "%s", name);
+    }
+    if (slot != NULL) {
+        slot->file = file;
+        if (file == NULL) {
+            slot->name[0] = '\0';
+        }
+    }
+}
+
+static void change_name(simdisk *disk, const char *name, sim_file *file, bool with_next)
+{
+    assert_true(strlen(name) > 0 && strlen(name) < NAME_MAX_SIZE);
+    assert_true(disk->journal_count < JOURNAL_MAX);
+    sim_change *change = &disk->journal[disk->journal_count];
+    (void)snprintf(change->name, sizeof(change->name), "%s", name);
+    change->file = file;
+    change->with_next = with_next;
+    disk->journal_count++;
+    set_name(disk->seen, name, file);
+}
+
+static sim_file *new_file(simdisk *disk, bool is_directory)
+{
+    assert_true(disk->files_count < FILES_MAX);
+    sim_file *file = theater__alloc_zeroed(1, sizeof(*file));
+    assert_non_null(file);
+    file->is_directory = is_directory;
+    if (!is_directory) {
+        file->seen = theater__alloc_zeroed(1, FILE_BYTES_MAX);
+        file->safe = theater__alloc_zeroed(1, FILE_BYTES_MAX);
+        file->dirty = theater__alloc_zeroed(FILE_BYTES_MAX / SECTOR, sizeof(bool));
+    }
+    disk->files[disk->files_count] = file;
+    disk->files_count++;
+    return file;
+}
+
+static bool is_in(const char *name, const char *directory)
+{
+    size_t size = strlen(directory);
+    return strncmp(name, directory, size) == 0 && name[size] == '/' &&
+           strchr(name + size + 1, '/') == NULL;
+}
+
+static bool directory_exists(simdisk *disk, const char *name)
+{
+    const sim_name *slot = find_name(disk->seen, name);
+    return slot != NULL && slot->file->is_directory;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static int sim_open(theater__io *io, const char *path, int flags, mode_t mode)
+{
+    (void)mode;
+    simdisk *disk = (simdisk *)io;
+    sim_name *slot = find_name(disk->seen, path);
+    sim_file *file = slot == NULL ? NULL : slot->file;
+    if (file == NULL && (flags & O_CREAT) == 0) {
+        return -ENOENT;
+    }
+    if (file != NULL && (flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) {
+        return -EEXIST;
+    }
+    if (file == NULL || (flags & O_TRUNC) != 0) {
+        int failure = begin(disk, SIMDISK_ANY);
+        if (failure != 0) {
+            return -failure;
+        }
+        char parent[NAME_MAX_SIZE];
+        (void)snprintf(parent, sizeof(parent), "%s", path);
+        *strrchr(parent, '/') = '\0';
+        if (!directory_exists(disk, parent)) {
+            return -ENOENT;
+        }
+        /* A truncated file is a new one: its old bytes are gone or not, never half. */
+        file = new_file(disk, false);
+        change_name(disk, path, file, false);
+    }
+    for (unsigned i = 0; i < DESCRIPTORS_MAX; i++) {
+        if (disk->descriptors[i] == NULL) {
+            disk->descriptors[i] = file;
+            return DESCRIPTOR_FIRST + (int)i;
+        }
+    }
+    return -EMFILE;
+}
+
+static sim_file *file_of(simdisk *disk, int fd)
+{
+    assert_in_range(fd, DESCRIPTOR_FIRST, DESCRIPTOR_FIRST + DESCRIPTORS_MAX - 1);
+    sim_file *file = disk->descriptors[fd - DESCRIPTOR_FIRST];
+    assert_non_null(file);
+    return file;
+}
+
+static int sim_close(theater__io *io, int fd)
+{
+    simdisk *disk = (simdisk *)io;
+    (void)file_of(disk, fd);
+    disk->descriptors[fd - DESCRIPTOR_FIRST] = NULL;
+    return 0;
+}
+
+static ssize_t sim_pread(theater__io *io, int fd, void *data, size_t size, uint64_t offset)
+{
+    const sim_file *file = file_of((simdisk *)io, fd);
+    if (offset >= file->seen_size) {
+        return 0;
+    }
+    size_t left = file->seen_size - (size_t)offset;
+    size_t count = size < left ? size : left;
+    memcpy(data, file->seen + offset, count);
+    return (ssize_t)count;
+}
+
+static void put(sim_file *file, const void *data, size_t size, uint64_t offset)
+{
+    assert_true(offset + size <= FILE_BYTES_MAX);
+    memcpy(file->seen + offset, data, size);
+    for (size_t at = (size_t)offset / SECTOR; size > 0 && at <= (offset + size - 1) / SECTOR;
+         at++) {
+        file->dirty[at] = true;
+    }
+    if (offset + size > file->seen_size) {
+        file->seen_size = (size_t)(offset + size);
+    }
+}
+
+static ssize_t sim_pwrite(theater__io *io, int fd, const void *data, size_t size, uint64_t offset)
+{
+    simdisk *disk = (simdisk *)io;
+    sim_file *file = file_of(disk, fd);
+    int failure = begin(disk, SIMDISK_WRITE);
+    if (failure != 0) {
+        /* A part of it may have got through all the same. */
+        put(file, data, simdisk_random(disk, size + 1), offset);
+        return -failure;
+    }
+    if (disk->short_writes && size > 1) {
+        if (simdisk_random(disk, 8) == 0) {
+            return -EINTR;
+        }
+        size = 1 + simdisk_random(disk, size);
+    }
+    put(file, data, size, offset);
+    return (ssize_t)size;
+}
+
+static void make_safe(sim_file *file)
+{
+    memcpy(file->safe, file->seen, FILE_BYTES_MAX);
+    file->safe_size = file->seen_size;
+    memset(file->dirty, 0, FILE_BYTES_MAX / SECTOR * sizeof(bool));
+}
+
+static int sim_fdatasync(theater__io *io, int fd)
+{
+    simdisk *disk = (simdisk *)io;
+    int failure = begin(disk, SIMDISK_SYNC);
+    if (failure != 0) {
+        return -failure;
+    }
+    if (!disk->sync_lies) {
+        make_safe(file_of(disk, fd));
+    }
+    return 0;
+}
+
+static int sim_fsync_directory(theater__io *io, const char *path)
+{
+    simdisk *disk = (simdisk *)io;
+    int failure = begin(disk, SIMDISK_SYNC);
+    if (failure != 0) {
+        return -failure;
+    }
+    unsigned kept = 0;
+    for (unsigned i = 0; i < disk->journal_count; i++) {
+        sim_change *change = &disk->journal[i];
+        if (is_in(change->name, path)) {
+            set_name(disk->safe, change->name, change->file);
+        } else {
+            disk->journal[kept] = *change;
+            kept++;
+        }
+    }
+    disk->journal_count = kept;
+    return 0;
+}
+
+static int sim_ftruncate(theater__io *io, int fd, uint64_t size)
+{
+    simdisk *disk = (simdisk *)io;
+    sim_file *file = file_of(disk, fd);
+    int failure = begin(disk, SIMDISK_ANY);
+    if (failure != 0) {
+        return -failure;
+    }
+    if (size < file->seen_size) {
+        memset(file->seen + size, 0, file->seen_size - (size_t)size);
+        for (size_t at = (size_t)size / SECTOR; at <= file->seen_size / SECTOR; at++) {
+            file->dirty[at] = true;
+        }
+    }
+    file->seen_size = (size_t)size;
+    return 0;
+}
+
+static int sim_size(theater__io *io, int fd, uint64_t *out_size)
+{
+    *out_size = file_of((simdisk *)io, fd)->seen_size;
+    return 0;
+}
+
+static int sim_rename(theater__io *io, const char *from, const char *to)
+{
+    simdisk *disk = (simdisk *)io;
+    int failure = begin(disk, SIMDISK_ANY);
+    const sim_name *slot = find_name(disk->seen, from);
+    if (failure != 0 || slot == NULL) {
+        return failure != 0 ? -failure : -ENOENT;
+    }
+    sim_file *file = slot->file;
+    change_name(disk, from, NULL, true);
+    change_name(disk, to, file, false);
+    return 0;
+}
+
+static int sim_unlink(theater__io *io, const char *path)
+{
+    simdisk *disk = (simdisk *)io;
+    int failure = begin(disk, SIMDISK_ANY);
+    if (failure != 0 || find_name(disk->seen, path) == NULL) {
+        return failure != 0 ? -failure : -ENOENT;
+    }
+    change_name(disk, path, NULL, false);
+    return 0;
+}
+
+static int sim_mkdir(theater__io *io, const char *path, mode_t mode)
+{
+    (void)mode;
+    simdisk *disk = (simdisk *)io;
+    if (find_name(disk->seen, path) != NULL) {
+        return -EEXIST;
+    }
+    int failure = begin(disk, SIMDISK_ANY);
+    if (failure != 0) {
+        return -failure;
+    }
+    change_name(disk, path, new_file(disk, true), false);
+    return 0;
+}
+
+static int sim_rmdir(theater__io *io, const char *path)
+{
+    simdisk *disk = (simdisk *)io;
+    for (unsigned i = 0; i < NAMES_MAX; i++) {
+        if (is_in(disk->seen[i].name, path)) {
+            return -ENOTEMPTY;
+        }
+    }
+    return sim_unlink(io, path);
+}
+
+static int sim_list(theater__io *io, const char *path, theater__io_name_fn *visit, void *userdata)
+{
+    simdisk *disk = (simdisk *)io;
+    const sim_name *slot = find_name(disk->seen, path);
+    if (slot == NULL) {
+        return -ENOENT;
+    }
+    if (!slot->file->is_directory) {
+        return -ENOTDIR;
+    }
+    int result = 0;
+    for (unsigned i = 0; i < NAMES_MAX && result == 0; i++) {
+        if (is_in(disk->seen[i].name, path)) {
+            result = visit(strrchr(disk->seen[i].name, '/') + 1, userdata);
+        }
+    }
+    return result;
+}
+
+static int sim_lock(theater__io *io, int fd)
+{
+    (void)file_of((simdisk *)io, fd);
+    return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+simdisk *simdisk_new(uint64_t seed)
+{
+    static const theater__io table = {
+        .open = sim_open,
+        .close = sim_close,
+        .pread = sim_pread,
+        .pwrite = sim_pwrite,
+        .fdatasync = sim_fdatasync,
+        .fsync_directory = sim_fsync_directory,
+        .ftruncate = sim_ftruncate,
+        .size = sim_size,
+        .rename = sim_rename,
+        .unlink = sim_unlink,
+        .mkdir = sim_mkdir,
+        .rmdir = sim_rmdir,
+        .list = sim_list,
+        .lock = sim_lock,
+    };
+    simdisk *disk = theater__alloc_zeroed(1, sizeof(*disk));
+    assert_non_null(disk);
+    disk->io = table;
+    disk->random = seed;
+    return disk;
+}
+
+void simdisk_free(simdisk *disk)
+{
+    for (unsigned i = 0; i < disk->files_count; i++) {
+        theater__free(disk->files[i]->seen);
+        theater__free(disk->files[i]->safe);
+        theater__free(disk->files[i]->dirty);
+        theater__free(disk->files[i]);
+    }
+    theater__free(disk);
+}
+
+theater__io *simdisk_io(simdisk *disk)
+{
+    return &disk->io;
+}
+
+static void start_again(simdisk *disk)
+{
+    memset(disk->descriptors, 0, sizeof(disk->descriptors));
+    disk->power_off_at = 0;
+    disk->fail_at = 0;
+    disk->operations = 0;
+}
+
+static void crash_file(simdisk *disk, sim_file *file)
+{
+    size_t before = file->safe_size;
+    size_t after = file->seen_size;
+    size_t largest = before > after ? before : after;
+    uint64_t kept_of_8 = simdisk_random(disk, 9);
+    size_t size = before;
+    for (size_t at = 0; at * SECTOR < largest; at++) {
+        if (!file->dirty[at] || simdisk_random(disk, 8) >= kept_of_8) {
+            continue;
+        }
+        memcpy(file->safe + at * SECTOR, file->seen + at * SECTOR, SECTOR);
+        if ((at + 1) * SECTOR > size) {
+            size = (at + 1) * SECTOR < after ? (at + 1) * SECTOR : after;
+        }
+    }
+    if (size < after && simdisk_random(disk, 2) == 0) {
+        size = after;
+    } else if (after < before && simdisk_random(disk, 2) == 0) {
+        size = after;
+    }
+    memset(file->safe + size, 0, FILE_BYTES_MAX - size);
+    file->safe_size = size;
+    memcpy(file->seen, file->safe, FILE_BYTES_MAX);
+    file->seen_size = size;
+    memset(file->dirty, 0, FILE_BYTES_MAX / SECTOR * sizeof(bool));
+}
+
+void simdisk_crash(simdisk *disk)
+{
+    unsigned kept = (unsigned)simdisk_random(disk, disk->journal_count + 1);
+    while (kept > 0 && disk->journal[kept - 1].with_next) {
+        kept--;
+    }
+    for (unsigned i = 0; i < kept; i++) {
+        set_name(disk->safe, disk->journal[i].name, disk->journal[i].file);
+    }
+    disk->journal_count = 0;
+    memcpy(disk->seen, disk->safe, sizeof(disk->seen));
+    for (unsigned i = 0; i < disk->files_count; i++) {
+        if (!disk->files[i]->is_directory) {
+            crash_file(disk, disk->files[i]);
+        }
+    }
+    start_again(disk);
+}
+
+void simdisk_kill(simdisk *disk)
+{
+    start_again(disk);
+}
+
+unsigned simdisk_names_count(const simdisk *disk)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < NAMES_MAX; i++) {
+        count += disk->seen[i].name[0] != '\0';
+    }
+    return count;
+}
