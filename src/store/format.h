@@ -4,7 +4,7 @@
  *
  *     00000001.log   segment header 4 KiB │ group │ group │ … │ zeros or the end of the file
  *     group          group header 64 B    │ record │ record │ …
- *     record         record header 208 B  │ frames │ zeros up to a multiple of 8
+ *     record         record header 216 B  │ frames │ zeros up to a multiple of 8
  *
  * Everything is little-endian and lies on a multiple of 8. Each piece has a CRC-32C that also
  * covers what it must not be mistaken for: the store's id and the place where it stands. So a piece

@@ -88,6 +88,7 @@ static theater__format_record some_record(void)
     record.standing.wait_seq = 11;
     record.standing.call_seq = 12;
     record.standing.delivered_seq = 13;
+    record.standing.output_seq = 14;
     record.standing.duration_ms = UINT64_MAX;
     record.standing.due_mono.ns = 15;
     record.standing.due_wall.ms = 16;
@@ -101,7 +102,7 @@ static void record__there_and_back(void **state)
     uint32_t seed = theater__format_seed(store_id);
     uint64_t place = format_place(3, 65536);
     theater__format_record in = some_record();
-    uint8_t bytes[216];
+    uint8_t bytes[224];
     assert_int_equal(in.size, sizeof(bytes));
     theater__format_record_encode(seed, place, &in, bytes);
     theater__format_record out;
@@ -122,6 +123,7 @@ static void record__there_and_back(void **state)
     assert_int_equal(out.standing.wait_seq, in.standing.wait_seq);
     assert_int_equal(out.standing.call_seq, in.standing.call_seq);
     assert_int_equal(out.standing.delivered_seq, in.standing.delivered_seq);
+    assert_int_equal(out.standing.output_seq, in.standing.output_seq);
     assert_int_equal(out.standing.duration_ms, in.standing.duration_ms);
     assert_int_equal(out.standing.due_mono.ns, in.standing.due_mono.ns);
     assert_int_equal(out.standing.due_wall.ms, in.standing.due_wall.ms);
@@ -135,7 +137,7 @@ static void record__no_flipped_bit_other_place_or_other_store_is_accepted(void *
     uint64_t place = format_place(3, 65536);
     theater__format_record in = some_record();
     theater__format_record out;
-    uint8_t bytes[216];
+    uint8_t bytes[224];
     theater__format_record_encode(seed, place, &in, bytes);
     for (unsigned bit = 0; bit < sizeof(bytes) * 8; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
@@ -214,7 +216,7 @@ static void format__bytes_are_what_they_were(void **state)
 {
     (void)state;
     uint32_t seed = theater__format_seed(store_id);
-    static uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE + FORMAT_GROUP_HEADER_SIZE + 216];
+    static uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE + FORMAT_GROUP_HEADER_SIZE + 224];
     theater__format_segment segment = {.number = 1, .first_sequence = 1};
     segment.previous_group = THEATER__PLACE_NONE;
     memcpy(segment.store_id, store_id, sizeof(store_id));
@@ -224,7 +226,7 @@ static void format__bytes_are_what_they_were(void **state)
         .place = format_place(1, 4096),
         .durable_upto = format_place(1, 4096),
         .previous = THEATER__PLACE_NONE,
-        .size = 216,
+        .size = 224,
         .records_count = 1,
     };
     theater__format_group_encode(seed, &group, bytes + FORMAT_SEGMENT_HEADER_SIZE);
@@ -234,7 +236,7 @@ static void format__bytes_are_what_they_were(void **state)
     theater_hash hash = theater__sha256(bytes, sizeof(bytes));
     char hex[THEATER_HASH_TEXT_SIZE];
     theater_hash_format(&hash, hex);
-    assert_string_equal(hex, "d3dc5520f40302606426b9957bc4c088403829b34fb2e17e5f6a802980c76121");
+    assert_string_equal(hex, "7e3f5682f387660476f26d931315d85f2bb1be261b90cdfdabc530eeacd81a82");
 }
 
 int main(void)
