@@ -256,19 +256,6 @@ static void put_redacted(theater__exporter *exporter)
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-/* The bytes of a JSON text, or a list<u8> itself, as a JSON array of numbers. */
-static void put_number_array(theater__sink *draft, const uint8_t *data, size_t size)
-{
-    theater__sink_put_text(draft, "[");
-    for (size_t i = 0; i < size; i++) {
-        if (i > 0) {
-            theater__sink_put_text(draft, ",");
-        }
-        theater__sink_put_u64(draft, data[i]);
-    }
-    theater__sink_put_text(draft, "]");
-}
-
 /* The JSON text of params (is_list: as an array) or of a result, into description. */
 static void draft_json(theater__exporter *exporter, theater_values values, bool is_list)
 {
@@ -302,7 +289,7 @@ static void put_wasm(theater__exporter *exporter, const char *noun, theater_text
     theater__sink_put_text(draft, ",\"");
     theater__sink_put_text(draft, member);
     theater__sink_put_text(draft, "\":");
-    put_number_array(draft, bytes.data, bytes.size);
+    theater__foreign_put_bytes(draft, bytes.data, bytes.size);
     theater__sink_put_text(draft, "}}}");
     theater__draft_end(exporter);
     put_event(exporter, text_of("wasm"), 0, false);

@@ -9,6 +9,9 @@
 
 #include <base/bytes.h>
 
+#include <endian.h>
+#include <string.h>
+
 static inline uint8_t fast_u8(theater__reader *reader)
 {
     if (!reader->failed && reader->offset < reader->size) {
@@ -17,24 +20,32 @@ static inline uint8_t fast_u8(theater__reader *reader)
     return theater__reader_u8(reader);
 }
 
-/* Numbers of up to eight bytes; longer, cut and overlong ones take the call. */
+/*
+ * Numbers of up to eight bytes out of one load: the lowest high bit that is not set ends the
+ * number, what is above is cleared, and the groups of seven bits move together in three steps.
+ * Longer, cut and overlong ones take the call.
+ */
 static inline uint64_t fast_varint(theater__reader *reader)
 {
-    if (!reader->failed && reader->size - reader->offset >= 8) {
-        const uint8_t *at = reader->data + reader->offset;
-        uint64_t number = at[0] & 0x7fu;
-        if (at[0] < 0x80) {
-            reader->offset++;
-            return number;
-        }
-        for (size_t i = 1; i < 8; i++) {
-            number |= (uint64_t)(at[i] & 0x7fu) << (7 * i);
-            if (at[i] < 0x80) {
-                if (at[i] == 0) {
-                    break; /* a longer spelling: refused below */
-                }
-                reader->offset += i + 1;
-                return number;
+    size_t left = reader->failed ? 0 : reader->size - reader->offset;
+    if (left > 0 && reader->data[reader->offset] < 0x80) {
+        return reader->data[reader->offset++];
+    }
+    if (left >= 8) {
+        uint64_t bytes;
+        memcpy(&bytes, reader->data + reader->offset, sizeof(bytes));
+        bytes = le64toh(bytes);
+        uint64_t stops = ~bytes & 0x8080808080808080u;
+        if (stops != 0) {
+            unsigned size = (unsigned)__builtin_ctzll(stops) / 8 + 1;
+            bool is_overlong = (bytes >> (8 * (size - 1)) & 0xff) == 0;
+            uint64_t x = bytes & (stops ^ (stops - 1)) & 0x7f7f7f7f7f7f7f7fu;
+            x = (x & 0x007f007f007f007fu) | (x & 0x7f007f007f007f00u) >> 1;
+            x = (x & 0x00003fff00003fffu) | (x & 0x3fff00003fff0000u) >> 2;
+            x = (x & 0x000000000fffffffu) | (x & 0x0fffffff00000000u) >> 4;
+            if (!is_overlong) {
+                reader->offset += size;
+                return x;
             }
         }
     }

@@ -76,6 +76,8 @@ typedef struct theater__foreign_writer {
 void theater__foreign_begin(theater__foreign_writer *writer, theater__sink *sink);
 /* Links the event (its hash and parent are ignored), and writes it. */
 void theater__foreign_put(theater__foreign_writer *writer, const theater__foreign_event *event);
+/* Bytes as Theater writes them, a compact JSON array of numbers. */
+void theater__foreign_put_bytes(theater__sink *sink, const uint8_t *data, size_t size);
 void theater__foreign_end(theater__foreign_writer *writer);
 
 #endif

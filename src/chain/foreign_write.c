@@ -19,15 +19,52 @@ static int hash_piece(const void *data, size_t size, void *userdata)
     return 0;
 }
 
-static void put_compact_bytes(theater__sink *sink, const uint8_t *data, size_t size)
+/*
+ * Elements of an array are put together here before they go to the sink: most of a file is these.
+ */
+#define CHUNK_ELEMENTS 64u
+#define ELEMENT_SIZE_MAX 24u /* ",\n", the deepest indentation, three digits */
+
+/* Writes the digits of a byte; returns how many. */
+static size_t put_digits(char *out, uint8_t number)
 {
-    theater__sink_put(sink, "[", 1);
+    size_t size = 0;
+    if (number >= 100) {
+        out[size++] = (char)('0' + number / 100);
+    }
+    if (number >= 10) {
+        out[size++] = (char)('0' + number / 10 % 10);
+    }
+    out[size++] = (char)('0' + number % 10);
+    return size;
+}
+
+/* The numbers with commas between them, and before in front of each. */
+static void put_elements(theater__sink *sink, const uint8_t *data, size_t size, const char *before)
+{
+    char chunk[CHUNK_ELEMENTS * ELEMENT_SIZE_MAX];
+    size_t before_size = strlen(before);
+    size_t used = 0;
+    THEATER_ASSERT(before_size + 4 <= ELEMENT_SIZE_MAX);
     for (size_t i = 0; i < size; i++) {
         if (i > 0) {
-            theater__sink_put(sink, ",", 1);
+            chunk[used++] = ',';
         }
-        theater__sink_put_u64(sink, data[i]);
+        memcpy(chunk + used, before, before_size);
+        used += before_size;
+        used += put_digits(chunk + used, data[i]);
+        if (sizeof(chunk) - used < ELEMENT_SIZE_MAX) {
+            theater__sink_put(sink, chunk, used);
+            used = 0;
+        }
     }
+    theater__sink_put(sink, chunk, used);
+}
+
+void theater__foreign_put_bytes(theater__sink *sink, const uint8_t *data, size_t size)
+{
+    theater__sink_put(sink, "[", 1);
+    put_elements(sink, data, size, "");
     theater__sink_put(sink, "]", 1);
 }
 
@@ -42,14 +79,14 @@ void theater__foreign_hash(const theater__foreign_event *event,
     theater__sink_init(&sink, hash_piece, &sha1);
     theater__sink_put_text(&sink, "{\"hash\":[],\"parent_hash\":");
     if (event->has_parent) {
-        put_compact_bytes(&sink, event->parent, sizeof(event->parent));
+        theater__foreign_put_bytes(&sink, event->parent, sizeof(event->parent));
     } else {
         theater__sink_put_text(&sink, "null");
     }
     theater__sink_put_text(&sink, ",\"event_type\":");
     theater__sink_put_json_string(&sink, event->event_type.data, event->event_type.size);
     theater__sink_put_text(&sink, ",\"data\":");
-    put_compact_bytes(&sink, event->data.data, event->data.size);
+    theater__foreign_put_bytes(&sink, event->data.data, event->data.size);
     theater__sink_put_text(&sink, ",\"timestamp\":");
     theater__sink_put_u64(&sink, event->timestamp);
     theater__sink_put_text(&sink, ",\"description\":");
@@ -64,23 +101,20 @@ void theater__foreign_hash(const theater__foreign_event *event,
     theater__sha1_final(&sha1, out_hash);
 }
 
-/* One element a line; indent is that of the line which the array begins on. */
+/* One element a line. indent is a newline and the indentation of the line that the array is on. */
 static void put_pretty_bytes(theater__sink *sink, const char *indent, const uint8_t *data,
                              size_t size)
 {
-    if (size == 0) {
-        theater__sink_put(sink, "[]", 2);
-        return;
-    }
+    char before[ELEMENT_SIZE_MAX];
+    size_t length = strlen(indent);
+    THEATER_ASSERT(length + 2 < sizeof(before));
+    memcpy(before, indent, length);
+    memcpy(before + length, "  ", 3);
     theater__sink_put(sink, "[", 1);
-    for (size_t i = 0; i < size; i++) {
-        theater__sink_put_text(sink, i > 0 ? ",\n" : "\n");
-        theater__sink_put_text(sink, indent);
-        theater__sink_put(sink, "  ", 2);
-        theater__sink_put_u64(sink, data[i]);
+    if (size > 0) {
+        put_elements(sink, data, size, before);
+        theater__sink_put(sink, indent, length);
     }
-    theater__sink_put(sink, "\n", 1);
-    theater__sink_put_text(sink, indent);
     theater__sink_put(sink, "]", 1);
 }
 
@@ -104,17 +138,17 @@ void theater__foreign_put(theater__foreign_writer *writer, const theater__foreig
     theater__sink *sink = writer->sink;
     theater__sink_put_text(sink, writer->has_head ? ",\n    {" : "\n    {");
     theater__sink_put_text(sink, "\n      \"hash\": ");
-    put_pretty_bytes(sink, "      ", linked.hash, sizeof(linked.hash));
+    put_pretty_bytes(sink, "\n      ", linked.hash, sizeof(linked.hash));
     theater__sink_put_text(sink, ",\n      \"parent_hash\": ");
     if (linked.has_parent) {
-        put_pretty_bytes(sink, "      ", linked.parent, sizeof(linked.parent));
+        put_pretty_bytes(sink, "\n      ", linked.parent, sizeof(linked.parent));
     } else {
         theater__sink_put_text(sink, "null");
     }
     theater__sink_put_text(sink, ",\n      \"event_type\": ");
     theater__sink_put_json_string(sink, linked.event_type.data, linked.event_type.size);
     theater__sink_put_text(sink, ",\n      \"data\": ");
-    put_pretty_bytes(sink, "      ", linked.data.data, linked.data.size);
+    put_pretty_bytes(sink, "\n      ", linked.data.data, linked.data.size);
     theater__sink_put_text(sink, ",\n      \"timestamp\": ");
     theater__sink_put_u64(sink, linked.timestamp);
     theater__sink_put_text(sink, ",\n      \"description\": ");
@@ -135,7 +169,7 @@ void theater__foreign_end(theater__foreign_writer *writer)
     theater__sink_put_text(sink, writer->has_head ? "\n  ],\n" : "],\n");
     theater__sink_put_text(sink, "  \"current_hash\": ");
     if (writer->has_head) {
-        put_pretty_bytes(sink, "  ", writer->head, sizeof(writer->head));
+        put_pretty_bytes(sink, "\n  ", writer->head, sizeof(writer->head));
     } else {
         theater__sink_put_text(sink, "null");
     }

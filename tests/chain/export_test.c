@@ -64,7 +64,8 @@ static void text__one_aligned_line_an_event(void **state)
         "{\"err\":\"Actor error: Operation channel closed\"}\n"
         "     9  2025-11-23T08:00:00.373Z  input    answer      ntwk:theater/timing.sleep(3) = "
         "{\"err\":\"Duration too short: 3 ms is below minimum of 5 ms\"}\n"
-        "    10  2025-11-23T08:00:00.373Z  request  post        ntwk:theater/runtime.log(\"tick 1\")\n"
+        "    10  2025-11-23T08:00:00.373Z  request  post        "
+        "ntwk:theater/runtime.log(\"tick 1\")\n"
         "    11  2025-11-23T08:00:00.373Z  request  post        ntwk:theater/runtime.log");
     assert_string_equal(
         rest,
@@ -79,7 +80,8 @@ static void text__one_aligned_line_an_event(void **state)
         "    16  2025-11-23T08:00:00.373Z  input    completion  of 15: woken by operator\n"
         "    17  2025-11-23T08:00:00.373Z  request  return      18446744073709551615, state 11 "
         "bytes\n"
-        "    18  2025-11-23T08:00:00.373Z  ambient  engine      wasmtime 48.0.0 -> wasmtime 48.0.1\n"
+        "    18  2025-11-23T08:00:00.373Z  ambient  engine      wasmtime 48.0.0 -> wasmtime "
+        "48.0.1\n"
         "    19  2025-11-23T08:00:00.373Z  ambient  note        parked\n"
         "    20  2025-11-23T08:00:00.373Z  call     call        my:app/main.spin()\n"
         "    21  2025-11-23T08:00:00.373Z  input    terminate   cpu: turn_cpu_ms_max (5000) "
@@ -149,9 +151,9 @@ static void text__an_erased_payload_says_so(void **state)
     it.is_private = true;
     story_ambient(&it, THEATER_KIND_NOTE, "secret", "");
     theater__buffer erased = {0};
-    assert_int_equal(theater__chain_redact(it.writer.frames.data, it.writer.frames.size, 1, &erased,
-                                           NULL),
-                     THEATER_OK);
+    assert_int_equal(
+        theater__chain_redact(it.writer.frames.data, it.writer.frames.size, 1, &erased, NULL),
+        THEATER_OK);
     theater_chain *chain = NULL;
     assert_int_equal(theater__chain_from_frames(erased.data, erased.size, NULL, &chain, NULL),
                      THEATER_OK);
@@ -194,6 +196,57 @@ static void wall_format__the_calendar(void **state)
 
 /* ---- jsonl ----------------------------------------------------------------------------------- */
 
+/* The lines without their hashes, which chain-v1.txt pins down. */
+static const char *const jsonl_lines[] = {
+    "{\"seq\":0,\"class\":\"genesis\",\"kind\":\"genesis\",\"wall\":1763884800123,"
+    "\"actor\":\"11111111-1111-1111-1111-111111111111\",\"component\":"
+    "\"c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0\",\"semantics\":"
+    "\"nan-canonical,relaxed-simd-deterministic\",\"engine\":\"wasmtime 48.0.0\","
+    "\"simulated\":false,\"nonce\":\"17171717171717171717171717171717\",\"limits\":"
+    "{\"memory_bytes_max\":67108864,\"table_elements_max\":20000,\"instances_max\":64,"
+    "\"tables_max\":16,\"memories_max\":4,\"handles_max\":1000,\"host_call_bytes_max\":1048576,"
+    "\"turn_cpu_ms_max\":5000,\"call_cpu_ms_max\":60000,\"call_chain_bytes_max\":67108864,"
+    "\"state_bytes_max\":1048576},\"handlers\":[{\"name\":\"timing\",\"config\":[5,60000]},"
+    "{\"name\":\"runtime\",\"config\":[]}],\"hash\":\"",
+    "{\"seq\":1,\"class\":\"call\",\"kind\":\"call\",\"wall\":1763884800123,\"export\":"
+    "\"my:app/main.run\",\"args\":[\"world\"],\"state\":\"7374617465206265666f7265\",\"hash\":"
+    "\"",
+    "{\"seq\":2,\"fold\":0,\"of\":3,\"class\":\"input\",\"kind\":\"answer\",\"wall\":"
+    "1763884800123,\"function\":\"ntwk:theater/timing.now\",\"args\":[],\"result\":"
+    "1763884800123,\"hash\":\"",
+    "{\"seq\":2,\"fold\":2,\"of\":3,\"class\":\"input\",",
+    "{\"seq\":3,\"class\":\"request\",\"kind\":\"wait\",\"wall\":1763884800123,\"function\":"
+    "\"ntwk:theater/timing.sleep\",\"args\":[250],\"wait\":\"elapsed\",\"duration_ms\":250,"
+    "\"armed_ns\":123456789,\"boot\":\"b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0\",\"hash\":\"",
+    "{\"seq\":4,\"class\":\"ambient\",\"kind\":\"rebase\",\"wall\":1763884800123,\"request\":3,"
+    "\"remaining_ms\":120,\"armed_ns\":5000,\"boot\":\"b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1\","
+    "\"hash\":\"",
+    "{\"seq\":5,\"class\":\"input\",\"kind\":\"completion\",\"wall\":1763884800373,\"request\":"
+    "3,\"outcome\":\"due\",\"late_ns\":52000,\"by\":\"\",\"result\":{\"ok\":null},\"hash\":\"",
+    "{\"seq\":6,\"class\":\"request\",\"kind\":\"wait\",\"wall\":1763884800373,\"function\":"
+    "\"ntwk:theater/timing.deadline\",\"args\":[1763884800473],\"wait\":\"wall\",\"due_ms\":"
+    "1763884800473,\"hash\":\"",
+    "{\"seq\":7,\"class\":\"ambient\",\"kind\":\"step\",\"wall\":1763884800373,\"delta_ms\":"
+    "-3600000,\"hash\":\"",
+    "{\"seq\":12,\"class\":\"request\",\"kind\":\"post\",\"wall\":1763884800373,\"external\":"
+    "true,\"function\":\"ntwk:theater/runtime.log\",\"args\":[\"a secret\"],\"hash\":\"",
+    "{\"seq\":13,\"class\":\"request\",\"kind\":\"effect\",\"wall\":1763884800373,\"function\":"
+    "\"my:app/db.lookup\",\"args\":[\"world\"],\"hash\":\"",
+    "{\"seq\":14,\"class\":\"input\",\"kind\":\"completion\",\"wall\":1763884800373,"
+    "\"request\":13,\"outcome\":\"completed\",\"late_ns\":0,\"by\":\"operator\",\"result\":"
+    "18446744073709551615,\"hash\":\"",
+    "{\"seq\":15,\"class\":\"request\",\"kind\":\"wait\",\"wall\":1763884800373,\"function\":"
+    "\"my:app/approval.wait\",\"args\":[18446744073709551615],\"wait\":\"token\",\"hash\":\"",
+    "{\"seq\":17,\"class\":\"request\",\"kind\":\"return\",\"wall\":1763884800373,\"result\":"
+    "18446744073709551615,\"state\":\"7374617465206166746572\",\"hash\":\"",
+    "{\"seq\":18,\"class\":\"ambient\",\"kind\":\"engine\",\"wall\":1763884800373,\"old\":"
+    "\"wasmtime 48.0.0\",\"new\":\"wasmtime 48.0.1\",\"hash\":\"",
+    "{\"seq\":19,\"class\":\"ambient\",\"kind\":\"note\",\"wall\":1763884800373,\"text\":"
+    "\"parked\",\"hash\":\"",
+    "{\"seq\":22,\"class\":\"end\",\"kind\":\"end\",\"wall\":1763884800373,\"reason\":\"cpu\","
+    "\"text\":\"turn_cpu_ms_max (5000) reached\",\"hash\":\"",
+};
+
 static void jsonl__every_kind(void **state)
 {
     (void)state;
@@ -205,61 +258,11 @@ static void jsonl__every_kind(void **state)
     export_all(chain, THEATER_CHAIN_JSONL, &out);
     theater__buffer_put_u8(&out, 0);
     const char *text = (const char *)out.data;
-    /* The lines without their hashes, which chain-v1.txt pins down. */
-    static const char *const lines[] = {
-        "{\"seq\":0,\"class\":\"genesis\",\"kind\":\"genesis\",\"wall\":1763884800123,"
-        "\"actor\":\"11111111-1111-1111-1111-111111111111\",\"component\":"
-        "\"c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0\",\"semantics\":"
-        "\"nan-canonical,relaxed-simd-deterministic\",\"engine\":\"wasmtime 48.0.0\","
-        "\"simulated\":false,\"nonce\":\"17171717171717171717171717171717\",\"limits\":"
-        "{\"memory_bytes_max\":67108864,\"table_elements_max\":20000,\"instances_max\":64,"
-        "\"tables_max\":16,\"memories_max\":4,\"handles_max\":1000,\"host_call_bytes_max\":1048576,"
-        "\"turn_cpu_ms_max\":5000,\"call_cpu_ms_max\":60000,\"call_chain_bytes_max\":67108864,"
-        "\"state_bytes_max\":1048576},\"handlers\":[{\"name\":\"timing\",\"config\":[5,60000]},"
-        "{\"name\":\"runtime\",\"config\":[]}],\"hash\":\"",
-        "{\"seq\":1,\"class\":\"call\",\"kind\":\"call\",\"wall\":1763884800123,\"export\":"
-        "\"my:app/main.run\",\"args\":[\"world\"],\"state\":\"7374617465206265666f7265\",\"hash\":"
-        "\"",
-        "{\"seq\":2,\"fold\":0,\"of\":3,\"class\":\"input\",\"kind\":\"answer\",\"wall\":"
-        "1763884800123,\"function\":\"ntwk:theater/timing.now\",\"args\":[],\"result\":"
-        "1763884800123,\"hash\":\"",
-        "{\"seq\":2,\"fold\":2,\"of\":3,\"class\":\"input\",",
-        "{\"seq\":3,\"class\":\"request\",\"kind\":\"wait\",\"wall\":1763884800123,\"function\":"
-        "\"ntwk:theater/timing.sleep\",\"args\":[250],\"wait\":\"elapsed\",\"duration_ms\":250,"
-        "\"armed_ns\":123456789,\"boot\":\"b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0\",\"hash\":\"",
-        "{\"seq\":4,\"class\":\"ambient\",\"kind\":\"rebase\",\"wall\":1763884800123,\"request\":3,"
-        "\"remaining_ms\":120,\"armed_ns\":5000,\"boot\":\"b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1\","
-        "\"hash\":\"",
-        "{\"seq\":5,\"class\":\"input\",\"kind\":\"completion\",\"wall\":1763884800373,\"request\":"
-        "3,\"outcome\":\"due\",\"late_ns\":52000,\"by\":\"\",\"result\":{\"ok\":null},\"hash\":\"",
-        "{\"seq\":6,\"class\":\"request\",\"kind\":\"wait\",\"wall\":1763884800373,\"function\":"
-        "\"ntwk:theater/timing.deadline\",\"args\":[1763884800473],\"wait\":\"wall\",\"due_ms\":"
-        "1763884800473,\"hash\":\"",
-        "{\"seq\":7,\"class\":\"ambient\",\"kind\":\"step\",\"wall\":1763884800373,\"delta_ms\":"
-        "-3600000,\"hash\":\"",
-        "{\"seq\":12,\"class\":\"request\",\"kind\":\"post\",\"wall\":1763884800373,\"external\":"
-        "true,\"function\":\"ntwk:theater/runtime.log\",\"args\":[\"a secret\"],\"hash\":\"",
-        "{\"seq\":13,\"class\":\"request\",\"kind\":\"effect\",\"wall\":1763884800373,\"function\":"
-        "\"my:app/db.lookup\",\"args\":[\"world\"],\"hash\":\"",
-        "{\"seq\":14,\"class\":\"input\",\"kind\":\"completion\",\"wall\":1763884800373,"
-        "\"request\":13,\"outcome\":\"completed\",\"late_ns\":0,\"by\":\"operator\",\"result\":"
-        "18446744073709551615,\"hash\":\"",
-        "{\"seq\":15,\"class\":\"request\",\"kind\":\"wait\",\"wall\":1763884800373,\"function\":"
-        "\"my:app/approval.wait\",\"args\":[18446744073709551615],\"wait\":\"token\",\"hash\":\"",
-        "{\"seq\":17,\"class\":\"request\",\"kind\":\"return\",\"wall\":1763884800373,\"result\":"
-        "18446744073709551615,\"state\":\"7374617465206166746572\",\"hash\":\"",
-        "{\"seq\":18,\"class\":\"ambient\",\"kind\":\"engine\",\"wall\":1763884800373,\"old\":"
-        "\"wasmtime 48.0.0\",\"new\":\"wasmtime 48.0.1\",\"hash\":\"",
-        "{\"seq\":19,\"class\":\"ambient\",\"kind\":\"note\",\"wall\":1763884800373,\"text\":"
-        "\"parked\",\"hash\":\"",
-        "{\"seq\":22,\"class\":\"end\",\"kind\":\"end\",\"wall\":1763884800373,\"reason\":\"cpu\","
-        "\"text\":\"turn_cpu_ms_max (5000) reached\",\"hash\":\"",
-    };
-    for (size_t i = 0; i < LENGTH(lines); i++) {
-        if (strstr(text, lines[i]) == NULL) {
-            print_error("missing: %s\nin: %s\n", lines[i], text);
+    for (size_t i = 0; i < LENGTH(jsonl_lines); i++) {
+        if (strstr(text, jsonl_lines[i]) == NULL) {
+            print_error("missing: %s\nin: %s\n", jsonl_lines[i], text);
         }
-        assert_non_null(strstr(text, lines[i]));
+        assert_non_null(strstr(text, jsonl_lines[i]));
     }
     size_t count = 0;
     for (size_t i = 0; i < out.size; i++) {
@@ -354,14 +357,13 @@ static void export__stops_when_the_receiver_says_so(void **state)
     for (int format = THEATER_CHAIN_TEXT; format <= THEATER_CHAIN_BINARY; format++) {
         int calls = 0;
         theater_error err = THEATER_ERROR_INIT;
-        assert_int_equal(theater_chain_export(chain, (theater_chain_format)format, stop_at_once,
-                                              &calls, &err),
-                         THEATER_ERR_CANCELLED);
+        assert_int_equal(
+            theater_chain_export(chain, (theater_chain_format)format, stop_at_once, &calls, &err),
+            THEATER_ERR_CANCELLED);
         assert_int_equal(calls, 1);
     }
-    assert_int_equal(
-        theater_chain_export(chain, (theater_chain_format)9, stop_at_once, NULL, NULL),
-        THEATER_ERR_INVALID);
+    assert_int_equal(theater_chain_export(chain, (theater_chain_format)9, stop_at_once, NULL, NULL),
+                     THEATER_ERR_INVALID);
     theater_chain_free(chain);
     story_end(&it);
 }

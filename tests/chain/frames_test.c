@@ -213,18 +213,18 @@ static void read__refuses_what_no_writer_writes(void **state)
     } cases[] = {
         {{0, 5, 13, 9, 0}, 5, 0, THEATER_OK},
         {{0, 5, 13, 9, 0, 'x'}, 6, 0, THEATER_OK},
-        {{0, 5, 13, 9, 2}, 5, 0, THEATER_ERR_CORRUPT},          /* an unknown flag */
-        {{0, 5, 13, 9, 0x80}, 5, 0, THEATER_ERR_CORRUPT},       /* another */
-        {{0, 5, 13, 9, 1}, 5, 0, THEATER_ERR_CORRUPT},          /* external without a hash */
-        {{0, 4, 13, 9, 0}, 5, 0, THEATER_ERR_CORRUPT},          /* class of another kind */
-        {{0, 5, 0, 9, 0}, 5, 0, THEATER_ERR_CORRUPT},           /* no kind */
-        {{0, 0, 15, 9, 0}, 5, 0, THEATER_ERR_CORRUPT},          /* no kind, no class */
-        {{1, 5, 13, 9, 0}, 5, 0, THEATER_ERR_CORRUPT},          /* another number */
-        {{0x80, 0, 5, 13, 9, 0}, 6, 0, THEATER_ERR_CORRUPT},    /* a longer spelling of 0 */
-        {{0, 5, 13, 0x89, 0, 0}, 6, 0, THEATER_ERR_CORRUPT},    /* a longer spelling of 9 */
-        {{0, 5, 13, 9}, 4, 0, THEATER_ERR_CORRUPT},             /* no flags */
-        {{0}, 0, 0, THEATER_ERR_CORRUPT},                       /* nothing */
-        {{0, 5, 13, 9, 0}, 5, 8, THEATER_ERR_CORRUPT},          /* bytes beside an inline payload */
+        {{0, 5, 13, 9, 2}, 5, 0, THEATER_ERR_CORRUPT},       /* an unknown flag */
+        {{0, 5, 13, 9, 0x80}, 5, 0, THEATER_ERR_CORRUPT},    /* another */
+        {{0, 5, 13, 9, 1}, 5, 0, THEATER_ERR_CORRUPT},       /* external without a hash */
+        {{0, 4, 13, 9, 0}, 5, 0, THEATER_ERR_CORRUPT},       /* class of another kind */
+        {{0, 5, 0, 9, 0}, 5, 0, THEATER_ERR_CORRUPT},        /* no kind */
+        {{0, 0, 15, 9, 0}, 5, 0, THEATER_ERR_CORRUPT},       /* no kind, no class */
+        {{1, 5, 13, 9, 0}, 5, 0, THEATER_ERR_CORRUPT},       /* another number */
+        {{0x80, 0, 5, 13, 9, 0}, 6, 0, THEATER_ERR_CORRUPT}, /* a longer spelling of 0 */
+        {{0, 5, 13, 0x89, 0, 0}, 6, 0, THEATER_ERR_CORRUPT}, /* a longer spelling of 9 */
+        {{0, 5, 13, 9}, 4, 0, THEATER_ERR_CORRUPT},          /* no flags */
+        {{0}, 0, 0, THEATER_ERR_CORRUPT},                    /* nothing */
+        {{0, 5, 13, 9, 0}, 5, 8, THEATER_ERR_CORRUPT},       /* bytes beside an inline payload */
     };
     for (size_t i = 0; i < LENGTH(cases); i++) {
         uint8_t beside[8] = {0};

@@ -10,90 +10,79 @@
 #include <inttypes.h>
 #include <string.h>
 
-/*
- * Decodes a payload of a kind and encodes it again. The one function through which all hostile bytes
- * of this file go.
- */
+/* Decodes what a name says into a value of a type; if that worked, encodes it again. */
+#define RECODE(name, type)                                                             \
+    static theater_status recode_##name(theater_bytes payload, theater__buffer *again, \
+                                        theater_error *err)                            \
+    {                                                                                  \
+        static type decoded;                                                           \
+        theater_status status = theater__##name##_decode(payload, &decoded, err);      \
+        if (status == THEATER_OK) {                                                    \
+            theater__##name##_encode(again, &decoded);                                 \
+        }                                                                              \
+        return status;                                                                 \
+    }
+
+RECODE(genesis, theater__genesis)
+RECODE(call, theater__call_payload)
+RECODE(answer, theater__answer)
+RECODE(completion, theater__completion)
+RECODE(ending, theater__ending)
+RECODE(return, theater__return)
+RECODE(ambient, theater__ambient)
+RECODE(rebase, theater__rebase)
+
+static theater_status recode_step(theater_bytes payload, theater__buffer *again, theater_error *err)
+{
+    int64_t delta_ms = 0;
+    theater_status status = theater__step_decode(payload, &delta_ms, err);
+    if (status == THEATER_OK) {
+        theater__step_encode(again, delta_ms);
+    }
+    return status;
+}
+
+static theater_status recode_request(theater_event_kind kind, theater_bytes payload,
+                                     theater__buffer *again, theater_error *err)
+{
+    theater__request request;
+    theater_status status = theater__request_decode(payload, kind, &request, err);
+    if (status == THEATER_OK) {
+        theater__request_encode(again, kind, &request);
+    }
+    return status;
+}
+
+/* The one function through which all hostile bytes of this file go. */
 static theater_status recode(theater_event_kind kind, theater_bytes payload, theater__buffer *again,
                              theater_error *err)
 {
-    static theater__genesis genesis; /* 2 KB */
-    theater__call_payload call;
-    theater__request request;
-    theater__answer answer;
-    theater__completion completion;
-    theater__ending ending;
-    theater__return ret;
-    theater__ambient ambient;
-    theater__rebase rebase;
-    int64_t delta_ms;
-    theater_status status;
     theater__buffer_clear(again);
     switch (kind) {
     case THEATER_KIND_GENESIS:
-        status = theater__genesis_decode(payload, &genesis, err);
-        if (status == THEATER_OK) {
-            theater__genesis_encode(again, &genesis);
-        }
-        return status;
+        return recode_genesis(payload, again, err);
     case THEATER_KIND_CALL:
-        status = theater__call_decode(payload, &call, err);
-        if (status == THEATER_OK) {
-            theater__call_encode(again, &call);
-        }
-        return status;
+        return recode_call(payload, again, err);
     case THEATER_KIND_WAIT:
     case THEATER_KIND_EFFECT:
     case THEATER_KIND_POST:
-        status = theater__request_decode(payload, kind, &request, err);
-        if (status == THEATER_OK) {
-            theater__request_encode(again, kind, &request);
-        }
-        return status;
+        return recode_request(kind, payload, again, err);
     case THEATER_KIND_RETURN:
-        status = theater__return_decode(payload, &ret, err);
-        if (status == THEATER_OK) {
-            theater__return_encode(again, &ret);
-        }
-        return status;
+        return recode_return(payload, again, err);
     case THEATER_KIND_ANSWER:
-        status = theater__answer_decode(payload, &answer, err);
-        if (status == THEATER_OK) {
-            theater__answer_encode(again, &answer);
-        }
-        return status;
+        return recode_answer(payload, again, err);
     case THEATER_KIND_COMPLETION:
-        status = theater__completion_decode(payload, &completion, err);
-        if (status == THEATER_OK) {
-            theater__completion_encode(again, &completion);
-        }
-        return status;
+        return recode_completion(payload, again, err);
     case THEATER_KIND_TERMINATE:
     case THEATER_KIND_END:
-        status = theater__ending_decode(payload, &ending, err);
-        if (status == THEATER_OK) {
-            theater__ending_encode(again, &ending);
-        }
-        return status;
+        return recode_ending(payload, again, err);
     case THEATER_KIND_ENGINE:
     case THEATER_KIND_NOTE:
-        status = theater__ambient_decode(payload, &ambient, err);
-        if (status == THEATER_OK) {
-            theater__ambient_encode(again, &ambient);
-        }
-        return status;
+        return recode_ambient(payload, again, err);
     case THEATER_KIND_STEP:
-        status = theater__step_decode(payload, &delta_ms, err);
-        if (status == THEATER_OK) {
-            theater__step_encode(again, delta_ms);
-        }
-        return status;
+        return recode_step(payload, again, err);
     case THEATER_KIND_REBASE:
-        status = theater__rebase_decode(payload, &rebase, err);
-        if (status == THEATER_OK) {
-            theater__rebase_encode(again, &rebase);
-        }
-        return status;
+        return recode_rebase(payload, again, err);
     default:
         fail();
         return THEATER_ERR_INTERNAL;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chains for tests; see story.h.
+ * Chains for tests. Everything that a real host would take from a clock or from the machine's
+ * randomness is fixed here, so that a chain is a function of the calls that told it, and a frame's
+ * bytes can be written down as a vector.
  */
 #include "story.h"
 

@@ -28,8 +28,7 @@ static void assert_damaged(const theater_chain_report *report, uint64_t bad_seq,
     char prefix[32];
     (void)snprintf(prefix, sizeof(prefix), "event %" PRIu64 ": ", bad_seq);
     if (report->verdict != THEATER_CHAIN_DAMAGED || report->bad_seq != bad_seq ||
-        report->events_count != bad_seq ||
-        strncmp(report->message, prefix, strlen(prefix)) != 0) {
+        report->events_count != bad_seq || strncmp(report->message, prefix, strlen(prefix)) != 0) {
         print_error("%s: expected damage in event %" PRIu64 ", found verdict %d, event %" PRIu64
                     ": %s\n",
                     where, bad_seq, report->verdict, report->bad_seq, report->message);
@@ -114,7 +113,9 @@ static void flipped_byte__names_the_event(void **state)
 static void flipped_byte__every_value_of_every_size_names_the_event(void **state)
 {
     (void)state;
-    /* Sizes are where one byte can shift all that follows: short payloads beside, of all lengths. */
+    /*
+     * Sizes are where one byte can shift all that follows: short payloads beside, of all lengths.
+     */
     for (size_t size = 0; size <= 34; size++) {
         char text[40] = "";
         memset(text, 'p', size);
@@ -151,9 +152,9 @@ static void flipped_byte__in_an_erased_payload_names_the_event(void **state)
     story_ambient(&it, THEATER_KIND_NOTE, "secret", "");
     story_ambient(&it, THEATER_KIND_NOTE, "behind", "");
     theater__buffer erased = {0};
-    assert_int_equal(theater__chain_redact(it.writer.frames.data, it.writer.frames.size, 1, &erased,
-                                           NULL),
-                     THEATER_OK);
+    assert_int_equal(
+        theater__chain_redact(it.writer.frames.data, it.writer.frames.size, 1, &erased, NULL),
+        THEATER_OK);
     size_t shorter = it.writer.frames.size - erased.size;
     for (size_t i = 0; i < erased.size; i++) {
         for (unsigned mask = 1; mask < 256; mask++) {
@@ -248,8 +249,7 @@ static void events__swapped_removed_or_doubled_are_named(void **state)
                 theater__buffer_put(&forged, frames + at[seq], first);
                 theater__buffer_put(&forged, frames + at[seq + 1], second);
             }
-            theater__buffer_put(&forged, frames + at[seq + 2],
-                                it.writer.frames.size - at[seq + 2]);
+            theater__buffer_put(&forged, frames + at[seq + 2], it.writer.frames.size - at[seq + 2]);
             theater_chain *chain = NULL;
             assert_int_equal(
                 theater__chain_from_frames(forged.data, forged.size, NULL, &chain, NULL),
@@ -309,14 +309,24 @@ static void header__of_another_actor_is_damage(void **state)
 static void file__of_another_kind_is_refused(void **state)
 {
     (void)state;
-    static const char *const files[] = {"x",  "hello, world\n",  "{",         "{}",
-                                        "[]", "{\"a\":1}",       "TXXATER\n", "\x7f" "ELF\2\1\1",
-                                        "TX", "{\"event\": []}", " ",         "THEATRE play"};
+    static const char *const files[] = {"x",
+                                        "hello, world\n",
+                                        "{",
+                                        "{}",
+                                        "[]",
+                                        "{\"a\":1}",
+                                        "TXXATER\n",
+                                        "\x7f"
+                                        "ELF\2\1\1",
+                                        "TX",
+                                        "{\"event\": []}",
+                                        " ",
+                                        "THEATRE play"};
     for (size_t i = 0; i < LENGTH(files); i++) {
         theater_chain *chain = NULL;
         theater_error err = THEATER_ERROR_INIT;
-        assert_int_equal(theater__chain_from_file_bytes((const uint8_t *)files[i],
-                                                        strlen(files[i]), &chain, &err),
+        assert_int_equal(theater__chain_from_file_bytes((const uint8_t *)files[i], strlen(files[i]),
+                                                        &chain, &err),
                          THEATER_ERR_CORRUPT);
         assert_null(chain);
     }
@@ -432,9 +442,9 @@ static void grammar__possible_lives_are_intact(void **state)
 {
     (void)state;
     static const char *const lives[] = {
-        "G",        "GZ",         "GNVPZ",     "GC",        "GCR",       "GCRZ",    "GCALRCALRZ",
-        "GCS",      "GCScR",      "GCDcScEcR", "GCSbcR",    "GCSNVPbbc", "GCSTCRZ", "GCSZ",
-        "GCEZ",     "GCTZ",       "GCZ",       "GNCNANSNc", "GCETCEcRZ", "GCDbcR",
+        "G",    "GZ",    "GNVPZ",     "GC",        "GCR",       "GCRZ",    "GCALRCALRZ",
+        "GCS",  "GCScR", "GCDcScEcR", "GCSbcR",    "GCSNVPbbc", "GCSTCRZ", "GCSZ",
+        "GCEZ", "GCTZ",  "GCZ",       "GNCNANSNc", "GCETCEcRZ", "GCDbcR",
     };
     for (size_t i = 0; i < LENGTH(lives); i++) {
         story it;
@@ -546,9 +556,9 @@ static void genesis__erased_is_damage(void **state)
     theater_chain_report report = frames_report(&it, NULL);
     assert_int_equal(report.verdict, THEATER_CHAIN_UNANCHORED);
     theater__buffer erased = {0};
-    assert_int_equal(theater__chain_redact(it.writer.frames.data, it.writer.frames.size, 0, &erased,
-                                           NULL),
-                     THEATER_OK);
+    assert_int_equal(
+        theater__chain_redact(it.writer.frames.data, it.writer.frames.size, 0, &erased, NULL),
+        THEATER_OK);
     theater_chain *chain = NULL;
     assert_int_equal(theater__chain_from_frames(erased.data, erased.size, NULL, &chain, NULL),
                      THEATER_OK);
