@@ -159,9 +159,7 @@ static void on_parked(theater_id id, theater_status status, const char *reason, 
     if (session->has_only && memcmp(session->only.bytes, id.bytes, sizeof(id.bytes)) != 0) {
         return;
     }
-    if (session->settings->quiet) { /* else the library's warning has said it */
-        cli_say("actor %s is parked: %s", text, reason);
-    }
+    cli_say("actor %s is parked: %s", text, reason);
     session->reported++;
     session->is_over = session->has_only;
     cli_session_worsen(session, status == THEATER_ERR_DIVERGED ? CLI_EXIT_DIVERGED : CLI_EXIT_IO);

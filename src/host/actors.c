@@ -188,10 +188,6 @@ void actor_park(theater_host *host, uint32_t index, const theater_error *error)
         note->status = error->status;
         memcpy(note->reason, error->message, sizeof(note->reason));
     }
-    char text[THEATER_ID_TEXT_SIZE];
-    theater_id_format(a->id, text);
-    theater__log_write(&host->log, THEATER_LOG_WARNING, "actor %s is parked: %s", text,
-                       error->message);
     live *l = a->live;
     if (l != NULL) {
         if (l->turn != NULL) {
@@ -205,7 +201,12 @@ void actor_park(theater_host *host, uint32_t index, const theater_error *error)
     }
     if (host->on_parked != NULL) {
         host->on_parked(a->id, error->status, error->message, host->on_parked_userdata);
+        return;
     }
+    char text[THEATER_ID_TEXT_SIZE];
+    theater_id_format(a->id, text);
+    theater__log_write(&host->log, THEATER_LOG_WARNING, "actor %s is parked: %s", text,
+                       error->message);
 }
 
 void actor_unpark(theater_host *host, uint32_t index)

@@ -99,7 +99,8 @@ struct live {
     char cancel_by[BY_MAX];
     bool is_effect_begun;
     bool is_redelivering;
-    bool is_asked;   /* its genesis is read for profile_read() */
+    bool is_asked; /* its first record is read for profile_read() */
+    theater__buffer *asked_call;
     bool is_resumed; /* parked before: its timer has to be armed again */
 };
 
@@ -147,6 +148,7 @@ struct theater_host {
     theater__store *store;
     theater__turn_env env;
     theater_mono opened_mono;
+    theater_mono rebase_mono; /* waits of another boot go on from here */
 
     theater_actor_component *registry; /* every handler's functions, without code */
     theater__profile no_profile;       /* of actors whose genesis was not read yet */
@@ -230,8 +232,9 @@ void components_free(theater_host *host);
  * Brings the actor's turn into memory: at once from its history, or by a read. True: it is there.
  */
 bool residency_enter(theater_host *host, live *l);
-/* Reads the genesis of an actor and waits for it: for the rare question whether two are equal. */
-theater_status profile_read(theater_host *host, uint32_t index, uint32_t *out_profile,
+/* Reads the first record of an actor and waits for it: its profile is known then, and out_call gets the
+ * payload of its call. For the rare question whether two actors are equal. */
+theater_status profile_read(theater_host *host, uint32_t index, theater__buffer *out_call,
                             theater_error *err);
 /* A read that residency_enter() began has completed. */
 void residency_loaded(theater_host *host, live *l, theater__store_completion *completion);

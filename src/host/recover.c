@@ -27,7 +27,7 @@ static theater_mono rebased_due(const theater_host *host, const theater__standin
     if (standing->due_mono.ns == UINT64_MAX) {
         return THEATER__MONO_NEVER;
     }
-    return theater__mono_add_ms(host->opened_mono, remaining_ms);
+    return theater__mono_add_ms(host->rebase_mono, remaining_ms);
 }
 
 static void begin_redelivery(theater_host *host, live *l)
@@ -103,7 +103,9 @@ static theater_status recover_one(theater_host *host, const theater__recovered *
 theater_status recover_all(theater_host *host, theater_error *err)
 {
     THEATER_ASSERT(host->actors_count == 0);
+    /* In this order: elapsed time that passes between the two makes a wait longer, never shorter. */
     theater_wall now = theater__clock_wall(host->clock);
+    host->rebase_mono = theater__clock_mono(host->clock);
     for (;;) {
         theater__recovered found;
         theater_status status = theater__store_recover_next(host->store, &found, err);

@@ -149,7 +149,7 @@ static bool begin_spawned(theater_host *host, live *l)
     return true;
 }
 
-static void begin_read(theater_host *host, live *l)
+static void begin_read(theater_host *host, live *l, bool genesis_only)
 {
     const actor *a = actor_at(host, l->index);
     theater__read read;
@@ -158,7 +158,7 @@ static void begin_read(theater_host *host, live *l)
     read.place = a->place;
     read.from_seq = a->call_seq;
     read.call_seq = a->call_seq;
-    read.genesis_only = a->profile == NO_PROFILE;
+    read.genesis_only = genesis_only;
     read.userdata = l;
     theater_error error = THEATER_ERROR_INIT;
     theater__ticket ticket = 0;
@@ -184,7 +184,7 @@ bool residency_enter(theater_host *host, live *l)
     if (l->history.data != NULL) {
         return begin_spawned(host, l);
     }
-    begin_read(host, l);
+    begin_read(host, l, actor_at(host, l->index)->profile == NO_PROFILE);
     return false;
 }
 
@@ -238,7 +238,7 @@ static theater_status complete_profile(theater_host *host, actor *a, theater_err
     return THEATER_OK;
 }
 
-theater_status profile_read(theater_host *host, uint32_t index, uint32_t *out_profile,
+theater_status profile_read(theater_host *host, uint32_t index, theater__buffer *out_call,
                             theater_error *err)
 {
     live *l = actor_make_live(host, index, err);
@@ -247,7 +247,8 @@ theater_status profile_read(theater_host *host, uint32_t index, uint32_t *out_pr
     }
     live_phase phase = l->phase;
     l->is_asked = true;
-    begin_read(host, l);
+    l->asked_call = out_call;
+    begin_read(host, l, true);
     l->phase = phase;
     struct pollfd ready = {theater__store_fd(host->store), POLLIN, 0};
     while (l->is_asked && !actor_at(host, index)->is_parked) {
@@ -257,13 +258,30 @@ theater_status profile_read(theater_host *host, uint32_t index, uint32_t *out_pr
         commit_poll(host);
     }
     const actor *a = actor_at(host, index);
-    if (a->profile == NO_PROFILE) {
+    if (a->profile == NO_PROFILE || out_call->size == 0 || out_call->failed) {
         return theater__fail(err, THEATER_ERR_CORRUPT,
-                             "the genesis of the actor with that id cannot be read");
+                             "the beginning of the actor with that id cannot be read");
     }
-    *out_profile = a->profile;
     actor_settle(host, index);
     return THEATER_OK;
+}
+
+/* The second event of the first record is the actor's first call. */
+static theater_status copy_call(const theater__store_completion *completion,
+                                theater__buffer *out_call, theater_error *err)
+{
+    theater__chain_reader reader;
+    theater_event event;
+    theater__chain_reader_init(&reader, completion->frames.data, completion->frames.size,
+                               &completion->parent, completion->first_seq);
+    theater_status status = theater__chain_read(&reader, &event, err);
+    if (status == THEATER_OK) {
+        status = theater__chain_read(&reader, &event, err);
+    }
+    if (status == THEATER_OK && event.kind == THEATER_KIND_CALL) {
+        theater__buffer_put(out_call, event.payload.data, event.payload.size);
+    }
+    return status;
 }
 
 void residency_asked(theater_host *host, live *l, const theater__store_completion *completion)
@@ -275,6 +293,10 @@ void residency_asked(theater_host *host, live *l, const theater__store_completio
     if (status == THEATER_OK && a->profile == NO_PROFILE) {
         status = adopt_genesis(host, a, completion, &error);
     }
+    if (status == THEATER_OK) {
+        status = copy_call(completion, l->asked_call, &error);
+    }
+    l->asked_call = NULL;
     if (status != THEATER_OK && !a->is_parked) {
         actor_park(host, l->index, &error);
     }
@@ -288,7 +310,7 @@ void residency_loaded(theater_host *host, live *l, theater__store_completion *co
     if (status == THEATER_OK && a->profile == NO_PROFILE) {
         status = adopt_genesis(host, a, completion, &error);
         if (status == THEATER_OK) {
-            begin_read(host, l);
+            begin_read(host, l, false);
             return;
         }
     }

@@ -106,9 +106,8 @@ static theater_status append(theater_host *host, theater__chain_writer *writer,
     return theater__chain_append(writer, &draft, err);
 }
 
-static theater_status append_call(theater_host *host, theater__chain_writer *writer,
-                                  const char *export_name, const theater__buffer *args,
-                                  theater_error *err)
+static theater_status encode_call(theater__buffer *buffer, const char *export_name,
+                                  const theater__buffer *args, theater_error *err)
 {
     theater__call_payload call;
     memset(&call, 0, sizeof(call));
@@ -116,10 +115,19 @@ static theater_status append_call(theater_host *host, theater__chain_writer *wri
     call.export_name.size = strlen(export_name);
     call.args.data = args->data;
     call.args.size = args->size;
+    theater__call_encode(buffer, &call);
+    return buffer->failed ? theater__fail_nomem(err) : THEATER_OK;
+}
+
+static theater_status append_call(theater_host *host, theater__chain_writer *writer,
+                                  const char *export_name, const theater__buffer *args,
+                                  theater_error *err)
+{
     theater__buffer payload = {0};
-    theater__call_encode(&payload, &call);
-    theater_status status =
-        append(host, writer, THEATER_EVENT_CALL, THEATER_KIND_CALL, &payload, err);
+    theater_status status = encode_call(&payload, export_name, args, err);
+    if (status == THEATER_OK) {
+        status = append(host, writer, THEATER_EVENT_CALL, THEATER_KIND_CALL, &payload, err);
+    }
     theater__buffer_deinit(&payload);
     return status;
 }
@@ -202,31 +210,36 @@ static theater_status create(theater_host *host, theater_actor_component *compon
     return status;
 }
 
-/* An id that is there: fine if it is the same actor, as far as its genesis tells. */
+/* An id that is there: fine if it is the same actor with the same call. */
 static theater_status meet_existing(theater_host *host, uint32_t index,
                                     const theater_actor_component *component,
-                                    const theater_spawn_options *options, theater_error *err)
+                                    const theater_spawn_options *options, const char *export_name,
+                                    const theater__buffer *args, theater_error *err)
 {
-    const actor *a = actor_at(host, index);
     theater__genesis genesis;
-    fill_genesis(host, component, options, a->id, &genesis);
-    uint32_t profile = a->profile;
-    theater_status status = THEATER_OK;
-    if (profile == NO_PROFILE) {
-        status = profile_read(host, index, &profile, err);
+    fill_genesis(host, component, options, actor_at(host, index)->id, &genesis);
+    theater__buffer wanted = {0};
+    theater__buffer found = {0};
+    theater_status status = encode_call(&wanted, export_name, args, err);
+    if (status == THEATER_OK) {
+        status = profile_read(host, index, &found, err);
     }
-    if (status != THEATER_OK) {
-        return status;
+    if (status == THEATER_OK) {
+        const theater__profile *profile = host->profiles[actor_at(host, index)->profile];
+        bool is_same = theater__profile_equal(profile, &genesis) && found.size == wanted.size &&
+                       memcmp(found.data, wanted.data, wanted.size) == 0;
+        if (!is_same) {
+            char text[THEATER_ID_TEXT_SIZE];
+            theater_id_format(genesis.actor, text);
+            status = theater__fail(err, THEATER_ERR_EXISTS,
+                                   "actor %s exists, with another component, call, limits or "
+                                   "handlers; choose another id",
+                                   text);
+        }
     }
-    if (!theater__profile_equal(host->profiles[profile], &genesis)) {
-        char text[THEATER_ID_TEXT_SIZE];
-        theater_id_format(a->id, text);
-        return theater__fail(err, THEATER_ERR_EXISTS,
-                             "actor %s exists with another component, other limits or other "
-                             "handlers",
-                             text);
-    }
-    return THEATER_OK;
+    theater__buffer_deinit(&wanted);
+    theater__buffer_deinit(&found);
+    return status;
 }
 
 static theater_status check_options(const theater_host *host,
@@ -277,7 +290,7 @@ theater_status theater_host_spawn(theater_host *host, theater_actor_component *c
                          id, err);
     if (status == THEATER_OK) {
         uint32_t index = actor_find(host, &id);
-        status = index != NO_ACTOR ? meet_existing(host, index, component, chosen, err)
+        status = index != NO_ACTOR ? meet_existing(host, index, component, chosen, export_name, &args, err)
                                    : create(host, component, chosen, id, export_name, &args, err);
     }
     theater__buffer_deinit(&args);

@@ -58,8 +58,8 @@ static theater_status note_rebase(theater_host *host, live *l, const theater__op
     theater__rebase rebase;
     memset(&rebase, 0, sizeof(rebase));
     rebase.request_seq = open->seq;
-    rebase.remaining_ms = theater__mono_since_ns(l->due_mono, host->opened_mono) / 1000000u;
-    rebase.armed = host->opened_mono;
+    rebase.remaining_ms = theater__mono_since_ns(l->due_mono, host->rebase_mono) / 1000000u;
+    rebase.armed = host->rebase_mono;
     memcpy(rebase.boot, host->env.boot, sizeof(rebase.boot));
     theater__buffer payload = {0};
     theater__rebase_encode(&payload, &rebase);
@@ -76,7 +76,15 @@ static uint64_t late_ns(theater_host *host, const live *l, const theater__open_r
     if (open->wait_kind == THEATER__WAIT_ELAPSED) {
         theater_mono now = theater__clock_mono(host->clock);
         THEATER_ASSERT(now.ns >= l->due_mono.ns); /* never early */
-        return now.ns - l->due_mono.ns;
+        uint64_t late = now.ns - l->due_mono.ns;
+        if (is_foreign_boot(host, open)) {
+            /* It may have come due while the machine was off: that only the wall clock knows. */
+            theater_wall due = theater__wall_add_ms(open->armed_wall, open->duration_ms);
+            uint64_t late_by_wall =
+                theater__wall_since_ms(theater__clock_wall(host->clock), due) * 1000000u;
+            late = late > late_by_wall ? late : late_by_wall;
+        }
+        return late;
     }
     theater_wall now = theater__clock_wall(host->clock);
     return theater__wall_since_ms(now, open->due_wall) * 1000000u;
