@@ -106,7 +106,9 @@ typedef struct theater_actor_info {
     bool has_due;
     theater_wall due;          /**< when it wakes, in wall time as seen now */
     const char *parked_reason; /**< NULL unless parked */
-    bool has_output; /**< of a store at rest: something was recorded and not yet given out */
+    bool has_output;   /**< of a store at rest: something was recorded and not yet given out */
+    uint64_t wait_seq; /**< of the open wait or effect: {id, wait_seq} is its token, also after a
+                            restart; 0: none is open */
 } theater_actor_info;
 
 /** The end of an actor, also of one that a dead process spawned. Borrows during the callback. */

@@ -214,8 +214,9 @@ int theater_host_fd(const theater_host *host)
 
 uint64_t theater_host_active(const theater_host *host)
 {
-    bool is_settling = host->store != NULL && theater__store_inflight(host->store) > 0;
-    return host->active + (busy_count(host) > 0 || is_settling ? 1 : 0);
+    /* A wait that was just completed is not active by itself, but its actor is about to go on. */
+    bool is_settling = host->store != NULL && !is_done(host);
+    return host->active > 0 || !is_settling ? host->active : 1;
 }
 
 void theater_host_wake_up(theater_host *host)
