@@ -18,24 +18,24 @@ THEATER_BEGIN_DECLS
 /**
  * Every status: X(name, number, words). Numbers are negative, stable and never reused.
  */
-#define THEATER_STATUS_MAP(X)                                                        \
-    X(OK, 0, "ok")                                                                   \
-    X(ERR_INVALID, -1, "invalid argument")                                           \
-    X(ERR_LIMIT, -2, "a named limit was reached")                                    \
-    X(ERR_NOMEM, -3, "out of memory")                                                \
-    X(ERR_IO, -4, "input/output error")                                              \
-    X(ERR_CORRUPT, -5, "damaged or forged data")                                     \
-    X(ERR_NOTFOUND, -6, "not found")                                                 \
-    X(ERR_EXISTS, -7, "exists already")                                              \
-    X(ERR_TIMEOUT, -8, "timed out")                                                  \
-    X(ERR_CANCELLED, -9, "cancelled")                                                \
-    X(ERR_TRAP, -10, "the guest trapped or was ended")                               \
-    X(ERR_ENGINE, -11, "the WebAssembly engine failed")                              \
-    X(ERR_STORE, -12, "the store failed")                                            \
-    X(ERR_FENCED, -13, "another writer owns this actor")                             \
-    X(ERR_DIVERGED, -14, "re-execution differs from the chain")                      \
-    X(ERR_UNSUPPORTED, -15, "not supported here")                                    \
-    X(ERR_CLOSED, -16, "closed")                                                     \
+#define THEATER_STATUS_MAP(X)                                   \
+    X(OK, 0, "ok")                                              \
+    X(ERR_INVALID, -1, "invalid argument")                      \
+    X(ERR_LIMIT, -2, "a named limit was reached")               \
+    X(ERR_NOMEM, -3, "out of memory")                           \
+    X(ERR_IO, -4, "input/output error")                         \
+    X(ERR_CORRUPT, -5, "damaged or forged data")                \
+    X(ERR_NOTFOUND, -6, "not found")                            \
+    X(ERR_EXISTS, -7, "exists already")                         \
+    X(ERR_TIMEOUT, -8, "timed out")                             \
+    X(ERR_CANCELLED, -9, "cancelled")                           \
+    X(ERR_TRAP, -10, "the guest trapped or was ended")          \
+    X(ERR_ENGINE, -11, "the WebAssembly engine failed")         \
+    X(ERR_STORE, -12, "the store failed")                       \
+    X(ERR_FENCED, -13, "another writer owns this actor")        \
+    X(ERR_DIVERGED, -14, "re-execution differs from the chain") \
+    X(ERR_UNSUPPORTED, -15, "not supported here")               \
+    X(ERR_CLOSED, -16, "closed")                                \
     X(ERR_INTERNAL, -17, "internal error")
 
 /** Result of every fallible function: 0 or one of the negative THEATER_ERR_ values. */
@@ -58,8 +58,10 @@ typedef struct theater_error {
     char message[THEATER_ERROR_MESSAGE_MAX]; /**< one line; user data stands in 'ticks' */
 } theater_error;
 
+/* clang-format off */
 /** An error record that says nothing yet. */
 #define THEATER_ERROR_INIT {THEATER_OK, 0, {0}}
+/* clang-format on */
 
 /**
  * \brief The symbolic name of a status, such as `THEATER_ERR_IO`.

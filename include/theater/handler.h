@@ -118,8 +118,8 @@ typedef struct theater_handler {
                             theater_shutdown_receiver *shutdown, theater_error *err);
     /** Called by theater_host_free(). */
     void (*release)(void *self);
-    /** What binds an actor: goes into its genesis, and is what theater_call_config() gives for ever
-     *  after, whatever the handler is configured to later. Values with names. */
+    /** What binds an actor: goes into its genesis, and is what theater_call_config_u64() gives for
+     *  ever after, whatever the handler is configured to later. Records of one named u64 each. */
     const theater_value *config;
     size_t config_count;
 } theater_handler;
