@@ -246,6 +246,62 @@ static void component__is_kept_by_digest(void **state)
     theater__buffer_deinit(&got);
 }
 
+/* Five records of 16 MiB are more than one read gives: the rest comes with the next one. */
+static void read__long_chain_comes_in_steps(void **state)
+{
+    fixture *it = *state;
+    work_actor *actor = work_actor_new(1);
+    work_expect_durable(it->store, work_step(actor, it->store, 1, 10));
+    for (unsigned i = 0; i < 5; i++) {
+        work_expect_durable(it->store, work_step(actor, it->store, 4, ((size_t)4 << 20) - 64));
+    }
+    uint64_t from_seq = 0;
+    size_t got = 0;
+    unsigned steps = 0;
+    while (got < actor->frames.size) {
+        theater__read read = {.actor = actor->id, .place = actor->place, .from_seq = from_seq};
+        theater__ticket ticket = 0;
+        assert_int_equal(theater__store_read(it->store, &read, &ticket, NULL), THEATER_OK);
+        theater__store_completion completion = work_wait(it->store);
+        assert_int_equal(completion.status, THEATER_OK);
+        assert_int_equal(completion.first_seq, from_seq);
+        assert_true(completion.frames.size > 0);
+        assert_true(completion.frames.size <= THEATER__STORE_READ_BYTES_MAX);
+        assert_memory_equal(completion.frames.data, actor->frames.data + got,
+                            completion.frames.size);
+        got += completion.frames.size;
+        for (uint32_t i = 0; i < actor->batches_count; i++) {
+            if (actor->batches[i].frames_end == got) {
+                from_seq = actor->batches[i].next_seq;
+            }
+        }
+        theater__store_completion_deinit(&completion);
+        steps++;
+    }
+    assert_int_equal(got, actor->frames.size);
+    assert_int_equal(steps, 2);
+    work_actor_free(actor);
+}
+
+static void submit__beyond_the_bytes_in_flight_is_a_limit(void **state)
+{
+    fixture *it = *state;
+    work_actor *actor = work_actor_new(1);
+    work_add_events(actor, 1, 10);
+    theater__batch batch = work_batch(actor);
+    /* Refused by its size alone, before a byte of it is looked at. */
+    batch.frames.size = THEATER__STORE_INFLIGHT_MAX + 1;
+    theater__ticket ticket = 0;
+    uint64_t place = 0;
+    theater_error err = THEATER_ERROR_INIT;
+    assert_int_equal(theater__store_submit(it->store, &batch, &ticket, &place, &err),
+                     THEATER_ERR_LIMIT);
+    assert_non_null(strstr(err.message, "STORE_INFLIGHT_MAX"));
+    theater__store_completion completion;
+    assert_false(theater__store_poll(it->store, &completion));
+    work_actor_free(actor);
+}
+
 /* ---- memory only ----------------------------------------------------------------------------- */
 
 static void memory__names_its_level_and_url(void **state)
@@ -402,6 +458,8 @@ int main(void)
         BOTH(submit__wrong_parent_is_fenced_and_so_is_what_follows),
         BOTH(submit__wrong_sequence_is_fenced),
         BOTH(submit__nonsense_is_invalid),
+        BOTH(read__long_chain_comes_in_steps),
+        BOTH(submit__beyond_the_bytes_in_flight_is_a_limit),
         BOTH(component__is_kept_by_digest),
         cmocka_unit_test_setup_teardown(memory__names_its_level_and_url, set_up_memory, tear_down),
         cmocka_unit_test_setup_teardown(log__names_its_level_and_url, set_up_log, tear_down),

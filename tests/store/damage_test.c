@@ -332,6 +332,145 @@ static void damage__sectors(void **state)
     theater__free(damaged);
 }
 
+/* ---- foreign bytes with right checksums ------------------------------------------------------ */
+
+static int visit_nothing(const theater__recovered *actor, void *userdata)
+{
+    (void)actor;
+    (void)userdata;
+    return 0;
+}
+
+static void listing_ignored(const char *url)
+{
+    assert_int_equal(theater__store_list(url, visit_nothing, NULL, NULL), THEATER_OK);
+}
+
+/* Reads every recovered actor: whatever the answers are, they are answers. */
+static void use_store(theater__store *store)
+{
+    theater__recovered recovered;
+    while (theater__store_recover_next(store, &recovered, NULL) == THEATER_OK) {
+        for (unsigned i = 0; i < 3; i++) {
+            theater__read read = {
+                .actor = recovered.actor,
+                .place = recovered.place,
+                .from_seq = i == 0 ? 0 : recovered.next_seq - 1,
+                .call_seq = recovered.standing.call_seq,
+                .genesis_only = i == 2,
+            };
+            theater__ticket ticket = 0;
+            assert_int_equal(theater__store_read(store, &read, &ticket, NULL), THEATER_OK);
+            theater__store_completion completion;
+            assert_true(theater__store_poll(store, &completion));
+            assert_true(completion.status == THEATER_OK ||
+                        completion.status == THEATER_ERR_CORRUPT);
+            theater__store_completion_deinit(&completion);
+        }
+    }
+}
+
+static uint64_t some_number(uint64_t *random, uint64_t near)
+{
+    static const uint64_t special[] = {0, 1, 4096, 8192, UINT64_MAX, UINT64_MAX - 1, 1ull << 40};
+    *random = *random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    uint64_t number = *random >> 33;
+    return number % 3 == 0 ? near + number % 17 - 8
+                           : special[number % (sizeof(special) / sizeof(special[0]))];
+}
+
+static void hostile__any_field_with_a_right_checksum(void **state)
+{
+    story *it = *state;
+    piece pieces[PIECES_MAX] = {0};
+    unsigned count = list_pieces(it, pieces);
+    uint32_t seed = theater__format_seed(it->store_id);
+    uint64_t random = 1;
+    for (unsigned turn = 0; turn < 1500; turn++) {
+        const piece *changed = &pieces[turn % count];
+        uint8_t *bytes = theater__memdup(it->bytes, it->size);
+        uint64_t place = format_place(1, changed->begin);
+        if (changed->is_header && changed->begin > 0) {
+            theater__format_group group;
+            assert_true(theater__format_group_decode(seed, place, bytes + changed->begin,
+                                                     it->size - changed->begin, &group));
+            uint64_t *fields[] = {&group.sequence, &group.durable_upto, &group.previous};
+            uint64_t *field = fields[turn / count % 3];
+            *field = some_number(&random, *field);
+            group.sequence += group.sequence == 0;
+            group.size = turn % 5 == 0 ? (uint32_t)some_number(&random, group.size) : group.size;
+            group.records_count += turn % 7 == 0;
+            theater__format_group_encode(seed, &group, bytes + changed->begin);
+        } else if (!changed->is_header) {
+            theater__format_record record = changed->record;
+            record.frames.data = it->bytes + changed->begin + FORMAT_RECORD_HEADER_SIZE;
+            uint64_t *fields[] = {&record.first_seq, &record.previous, &record.genesis,
+                                  &record.call, &record.standing.call_seq};
+            uint64_t *field = fields[turn / count % 5];
+            *field = some_number(&random, *field);
+            record.events_count =
+                turn % 5 == 0 ? (uint32_t)some_number(&random, 1) : record.events_count;
+            theater__format_record_encode(seed, place, &record, bytes + changed->begin);
+        }
+        write_file(it, bytes, it->size);
+        (void)look_at(it->url, it->a);
+        (void)look_at(it->url, it->b);
+        listing_ignored(it->url);
+        theater_status status = THEATER_OK;
+        theater__store *store = open_threadless(it, &status, NULL);
+        if (store != NULL) {
+            use_store(store);
+        }
+        theater__store_close(store);
+        theater__free(bytes);
+    }
+}
+
+/* ---- several segments ------------------------------------------------------------------------ */
+
+static void segments__a_chain_over_many_files(void **state)
+{
+    story *it = *state;
+    theater__store_options options = {.url = it->url};
+    theater__logstore_options all = {.store = &options,
+                                     .directory = it->url + 4,
+                                     .segment_size = (uint64_t)8 << 10,
+                                     .threadless = true};
+    theater__store *store = NULL;
+    assert_int_equal(theater__logstore_open_with(&all, &store, NULL), THEATER_OK);
+    uint64_t before = it->a->writer.next_seq;
+    for (unsigned i = 0; i < 40; i++) {
+        work_step(it->a, store, 2, 200);
+        drain(store);
+    }
+    work_expect_read(store, it->a, 0);
+    theater__store_close(store);
+    expect_intact(it->url, it->a, "many segments");
+    expect_intact(it->url, it->b, "many segments");
+    assert_int_equal(theater__logstore_open_with(&all, &store, NULL), THEATER_OK);
+    work_expect_read(store, it->a, 3);
+    theater__store_close(store);
+
+    /* One that is gone, and one whose header is gone. */
+    char path[200];
+    char moved[200];
+    (void)snprintf(path, sizeof(path), "%s/00000003.log", it->url + 4);
+    (void)snprintf(moved, sizeof(moved), "%s/kept", it->directory);
+    assert_int_equal(rename(path, moved), 0);
+    expect_damaged(it->url, it->a, "segment 3 is gone", before, it->a->writer.next_seq);
+    expect_intact(it->url, it->b, "segment 3 is gone");
+    theater_error err = THEATER_ERROR_INIT;
+    assert_int_equal(theater__logstore_open_with(&all, &store, &err), THEATER_ERR_CORRUPT);
+    assert_non_null(strstr(err.message, "00000003.log"));
+    assert_int_equal(rename(moved, path), 0);
+    int fd = open(path, O_RDWR);
+    write_byte(fd, 20, 0x99);
+    close(fd);
+    expect_damaged(it->url, it->a, "segment 3 has no header", before, it->a->writer.next_seq);
+    assert_int_equal(theater__logstore_open_with(&all, &store, &err), THEATER_ERR_CORRUPT);
+    assert_non_null(strstr(err.message, "00000003.log:"));
+}
+
 /* ---- tails ----------------------------------------------------------------------------------- */
 
 static unsigned warnings;
@@ -560,6 +699,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(flip__every_byte_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(flip__recovery_refuses_and_says_where, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage__sectors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(hostile__any_field_with_a_right_checksum, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(segments__a_chain_over_many_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(torn__last_group_at_every_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(torn__last_group_is_no_damage_from_outside, set_up,
                                         tear_down),
