@@ -145,6 +145,7 @@ static memory_actor *add_actor(memory_store *memory, const theater_id *id)
         memory->actors = grown;
         memory->actors_capacity = capacity;
     }
+    THEATER_ASSERT(memory->actors != NULL);
     memory_actor *actor = &memory->actors[memory->actors_count];
     memset(actor, 0, sizeof(*actor));
     actor->id = *id;

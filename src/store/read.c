@@ -246,7 +246,7 @@ theater_status theater__logstore_trail(theater__logstore *log, uint64_t place,
                                        theater__log_trail *out_trail, theater_error *err)
 {
     if (trail_slot(log, place)->place != place) {
-        theater__format_record record;
+        theater__format_record record = {0};
         theater_status status = load_record(log, place, place, &record, err);
         if (status != THEATER_OK) {
             return status;
@@ -359,7 +359,7 @@ static theater_status walk_back(theater__logstore *log, const theater__read *rea
     uint64_t low = reach_back(place, place, call);
     bool is_last = true;
     for (;;) {
-        theater__format_record record;
+        theater__format_record record = {0};
         theater_status status = load_record(log, place, low, &record, err);
         if (status != THEATER_OK) {
             return status;
@@ -407,7 +407,7 @@ static theater_status read_genesis(theater__logstore *log, const theater__read *
     if (status != THEATER_OK) {
         return status;
     }
-    theater__format_record record;
+    theater__format_record record = {0};
     status = load_record(log, trail.genesis, trail.genesis, &record, err);
     if (status != THEATER_OK) {
         return status;
