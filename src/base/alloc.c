@@ -34,11 +34,11 @@ void *theater__alloc(size_t size)
 
 void *theater__alloc_zeroed(size_t count, size_t size)
 {
-    if (fails()) {
+    size_t total = 0;
+    if (fails() || __builtin_mul_overflow(count, size, &total)) {
         return NULL;
     }
-    bool empty = count == 0 || size == 0;
-    return calloc(empty ? 1 : count, empty ? 1 : size); /* checks the product itself */
+    return calloc(1, total > 0 ? total : 1);
 }
 
 void *theater__realloc_array(void *block, size_t count, size_t size)

@@ -114,7 +114,7 @@ static void put_with_point(theater__buffer *buffer, const char *text)
     }
 }
 
-/* The shortest decimal that reads back as the same number. */
+/* As few digits as read back as the same number, from the number that every decimal survives. */
 static void put_float(theater__buffer *buffer, double number, bool single)
 {
     if (isnan(number)) {

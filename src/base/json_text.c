@@ -309,7 +309,7 @@ theater_status theater__json_parse(const char *json, size_t size, json_object **
         tree = json_tokener_parse_ex(tokener, "", 1);
         problem = json_tokener_get_error(tokener);
     }
-    if (problem == json_tokener_continue) {
+    if (problem == json_tokener_continue || problem == json_tokener_error_parse_eof) {
         return theater__fail(err, THEATER_ERR_INVALID, "JSON at byte %zu: it ends early", size);
     }
     if (problem == json_tokener_error_depth) {
