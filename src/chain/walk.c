@@ -146,13 +146,34 @@ static theater_status decode_payload(theater__walk *walk, theater__walked *out, 
     }
 }
 
+/* True if a u64 and nothing else stands there. */
+static bool decode_lone_u64(const uint8_t *data, size_t size, theater_value *out)
+{
+    if (size < 2 || data[0] != THEATER_VALUE_U64) {
+        return false;
+    }
+    theater__reader reader = theater__reader_of(data + 1, size - 1);
+    *out = theater_value_u64(fast_varint(&reader));
+    return !reader.failed && reader.offset == reader.size;
+}
+
+/*
+ * Nearly all chains are full of calls without arguments, or with a time, and are read without the
+ * arena: it would be a fifth of verification.
+ */
 static theater_status decode_args(theater__walk *walk, theater_bytes bytes, theater_values *out,
                                   theater_error *err)
 {
-    theater__reader reader = theater__reader_of(bytes.data, bytes.size);
     if (bytes.size == 1 && bytes.data[0] == 0) {
-        return THEATER_OK; /* no values, which is what most functions that tell something take */
+        return THEATER_OK;
     }
+    if (bytes.size > 2 && bytes.data[0] == 1 &&
+        decode_lone_u64(bytes.data + 1, bytes.size - 1, &walk->lone_arg)) {
+        out->data = &walk->lone_arg;
+        out->count = 1;
+        return THEATER_OK;
+    }
+    theater__reader reader = theater__reader_of(bytes.data, bytes.size);
     theater_status status = theater__values_decode(&reader, &walk->arena, out, err);
     if (status == THEATER_OK && theater__reader_left(&reader) != 0) {
         return theater__fail(err, THEATER_ERR_CORRUPT, "bytes follow its values");
@@ -164,17 +185,11 @@ static theater_status decode_args(theater__walk *walk, theater_bytes bytes, thea
 static bool decode_common_result(theater_bytes bytes, theater_value *out)
 {
     static const uint8_t unit_ok[] = {THEATER_VALUE_RESULT, 1, 0};
-    if (bytes.size >= 2 && bytes.data[0] == THEATER_VALUE_U64) {
-        theater__reader reader = theater__reader_of(bytes.data, bytes.size);
-        reader.offset = 1;
-        *out = theater_value_u64(fast_varint(&reader));
-        return !reader.failed && reader.offset == reader.size;
-    }
     if (bytes.size == sizeof(unit_ok) && memcmp(bytes.data, unit_ok, sizeof(unit_ok)) == 0) {
         *out = theater_value_result(true, NULL);
         return true;
     }
-    return false;
+    return decode_lone_u64(bytes.data, bytes.size, out);
 }
 
 static theater_status decode_result(theater__walk *walk, theater_bytes bytes, theater__walked *out,
@@ -336,7 +351,9 @@ theater_status theater__walk_next(theater__walk *walk, theater__walked *out, the
     theater_values none = {NULL, 0};
     out->args = none;
     out->has_result = false;
-    theater__arena_reset(&walk->arena);
+    if (walk->arena.used > 0) {
+        theater__arena_reset(&walk->arena);
+    }
     theater_status status = theater__chain_read(&walk->reader, &out->event, err);
     if (status != THEATER_OK) {
         return status;

@@ -54,7 +54,8 @@ typedef struct theater__walked {
 typedef struct theater__walk {
     const theater_chain *chain;
     theater__chain_reader reader;
-    theater__arena arena; /* the values of the event at hand */
+    theater__arena arena;   /* the values of the event at hand */
+    theater_value lone_arg; /* those of most, which need no arena */
     theater__genesis genesis;
     bool is_in_call;
     bool has_ended;

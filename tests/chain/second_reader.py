@@ -181,7 +181,7 @@ def main():
     for seq, line in enumerate(lines[1:]):
         reader = Reader(bytes.fromhex(line[2]))
         parent, kind, read = read_frame(reader, parent, seq)
-        need(reader.left() == 0 and line[0] == str(seq) and line[1] == parent.hex(), "line %d" % seq)
+        need(reader.left() == 0 and line[:2] == [str(seq), parent.hex()], "line %d" % seq)
         need(seq > 0 or read == header[9:], "actor")
         kinds.add(kind)
     need(kinds == set(range(1, 15)), "not every kind")
