@@ -5,8 +5,8 @@
  *
  * Three kinds of failure are kept apart. A programmer's error (a NULL where none may be, a call on
  * the wrong thread) is an assertion. An operating error (a full disk, a missing file) is a negative
- * theater_status with a theater_error. A guest's error (a rejected sleep, a trap) is data: the guest
- * or its result carries it, and the chain records it.
+ * theater_status with a theater_error. A guest's error (a rejected sleep, a trap) is data: the
+ * guest or its result carries it, and the chain records it.
  */
 #ifndef THEATER_ERROR_H
 #define THEATER_ERROR_H

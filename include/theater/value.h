@@ -3,9 +3,9 @@
  * \file value.h
  * \brief Values of the component model, as plain C data.
  *
- * A theater_value is a view: strings and item arrays are borrowed, nothing is to be freed. Who hands
- * one out says how long it lives (a handler's arguments: until its callback returns). Who takes one
- * copies what it keeps before it returns.
+ * A theater_value is a view: strings and item arrays are borrowed, nothing is to be freed. Who
+ * hands one out says how long it lives (a handler's arguments: until its callback returns). Who
+ * takes one copies what it keeps before it returns.
  *
  * | kind                | uses                                                                |
  * | ------------------- | ------------------------------------------------------------------- |

@@ -2,9 +2,9 @@
 /*
  * The growing buffer and the bounded reader that every canonical encoding goes through.
  *
- * Invariants. Buffer: size <= capacity; data is NULL only while capacity is 0; once failed, it stays
- * as it is until it is cleared. Reader: offset <= size; once failed, every read gives zero or NULL
- * and the offset stands still, so a decoder can look at the flag once, at its end.
+ * Invariants. Buffer: size <= capacity; data is NULL only while capacity is 0; once failed, it
+ * stays as it is until it is cleared. Reader: offset <= size; once failed, every read gives zero or
+ * NULL and the offset stands still, so a decoder can look at the flag once, at its end.
  *
  * Varint (LEB128): seven bits a byte, least significant first, the top bit says that more follow.
  *

@@ -2,8 +2,8 @@
 /*
  * JSON into values, by the types of a function's parameters.
  *
- * The walk of value.c once more, over three trees at a time: a frame holds the members that say what
- * the items' types are, the JSON that they are read from, and the array that they go to.
+ * The walk of value.c once more, over three trees at a time: a frame holds the members that say
+ * what the items' types are, the JSON that they are read from, and the array that they go to.
  *
  *     kind            members             json               items
  *     LIST            the one             array              as many as the array has
@@ -12,8 +12,8 @@
  *     OPTION RESULT   the one that was    the payload        one
  *     VARIANT         chosen
  *
- * Nothing is converted on the way: 250.0 is no integer, "1" is no number, 300 is no u8, a missing or
- * unknown field is an error and no default. An error names the place as one would write it in a
+ * Nothing is converted on the way: 250.0 is no integer, "1" is no number, 300 is no u8, a missing
+ * or unknown field is an error and no default. An error names the place as one would write it in a
  * program ('request.headers[2].name'), says what was expected there and what stood there.
  */
 #include <base/type.h>
@@ -59,7 +59,7 @@ static const theater__type_member *member_at(const from_frame *frame, size_t ind
     return &frame->members[all ? index : 0];
 }
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 typedef struct path {
     char text[PATH_BYTES_MAX];
@@ -100,21 +100,22 @@ static got what_stood_there(json_object *json)
     got found = {{0}};
     switch (json_object_get_type(json)) {
     case json_type_null:
-        snprintf(found.text, sizeof found.text, "null");
+        (void)snprintf(found.text, sizeof found.text, "null");
         break;
     case json_type_boolean:
     case json_type_int:
     case json_type_double:
-        snprintf(found.text, sizeof found.text, "%.32s", json_object_get_string(json));
+        (void)snprintf(found.text, sizeof found.text, "%.32s", json_object_get_string(json));
         break;
     case json_type_string:
-        snprintf(found.text, sizeof found.text, "a string");
+        (void)snprintf(found.text, sizeof found.text, "a string");
         break;
     case json_type_array:
-        snprintf(found.text, sizeof found.text, "an array of %zu", json_object_array_length(json));
+        (void)snprintf(found.text, sizeof found.text, "an array of %zu",
+                       json_object_array_length(json));
         break;
     case json_type_object:
-        snprintf(found.text, sizeof found.text, "an object");
+        (void)snprintf(found.text, sizeof found.text, "an object");
         break;
     }
     return found;
@@ -147,7 +148,7 @@ static listed names_of(const theater__type *type)
         theater_text name = type->members[i].name;
         size_t room = sizeof names.text - used;
         if (name.size + 8 > room) {
-            snprintf(names.text + used, room, ", ...");
+            (void)snprintf(names.text + used, room, ", ...");
             break;
         }
         int length = snprintf(names.text + used, room, "%s'%.*s'", i > 0 ? ", " : "",
@@ -161,7 +162,7 @@ static theater_status unknown_name(const from *state, const theater__type *type,
                                    json_object *name)
 {
     char problem[LISTED_BYTES_MAX + 32];
-    snprintf(problem, sizeof problem, "is unknown; there are %s", names_of(type).text);
+    (void)snprintf(problem, sizeof problem, "is unknown; there are %s", names_of(type).text);
     return misnamed(state, what, json_object_get_string(name),
                     (size_t)json_object_get_string_len(name), problem);
 }
@@ -178,7 +179,7 @@ static theater_status out_of_memory(const from *state, size_t size)
     return theater__fail_nomem(state->err);
 }
 
-/* ---- helpers ---------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 /* The text again, in the arena, with a NUL behind it; NULL without memory. */
 static char *copy_text(const from *state, const char *data, size_t size)
@@ -233,7 +234,7 @@ static const char *only_key(json_object *json, json_object **out_payload)
     return json_object_iter_peek_name(&at);
 }
 
-/* ---- leaves ----------------------------------------------------------------------------------- */
+/* ---- leaves ---------------------------------------------------------------------------------- */
 
 typedef struct range {
     const char *words;
@@ -460,7 +461,7 @@ static theater_status read_flags(const from *state, const theater__type *type, j
     return THEATER_OK;
 }
 
-/* ---- what has items --------------------------------------------------------------------------- */
+/* ---- what has items -------------------------------------------------------------------------- */
 
 /* Puts a frame for count items that are read from json. */
 static theater_status push(from *state, theater_value *value, const theater__type_member *members,
@@ -504,7 +505,7 @@ static theater_status open_tuple(from *state, const theater__type *type, json_ob
                 json_object_array_length(json) == type->members_count;
     if (!fits) {
         char words[48];
-        snprintf(words, sizeof words, "tuple (an array of %zu)", type->members_count);
+        (void)snprintf(words, sizeof words, "tuple (an array of %zu)", type->members_count);
         return expected(state, words, json);
     }
     return push(state, value, type->members, json, type->members_count);
@@ -587,7 +588,7 @@ static theater_status open_variant(from *state, const theater__type *type, json_
     size_t index = find_member(type, name);
     if (index == type->members_count) {
         char problem[LISTED_BYTES_MAX + 32];
-        snprintf(problem, sizeof problem, "is unknown; there are %s", names_of(type).text);
+        (void)snprintf(problem, sizeof problem, "is unknown; there are %s", names_of(type).text);
         return misnamed(state, "case", name.data, name.size, problem);
     }
     const theater__type_member *member = &type->members[index];
@@ -601,7 +602,7 @@ static theater_status open_variant(from *state, const theater__type *type, json_
     return status != THEATER_OK ? status : open_payload(state, member, payload, value);
 }
 
-/* ---- the walk --------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 static theater_status read_value(from *state, const theater__type *type, json_object *json,
                                  theater_value *value)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Actor ids: UUIDs in their canonical text. libuuid reads, writes and makes them; what is added here
- * is an error that names the text.
+ * Actor ids: UUIDs in their canonical text. libuuid reads, writes and makes them; what is added
+ * here is an error that names the text.
  */
 #include <base/assert.h>
 #include <base/error.h>

@@ -29,7 +29,7 @@ static void put(theater__buffer *buffer, const char *text)
     theater__buffer_put(buffer, text, strlen(text));
 }
 
-/* ---- leaves ----------------------------------------------------------------------------------- */
+/* ---- leaves ---------------------------------------------------------------------------------- */
 
 static void put_control(theater__buffer *buffer, uint8_t byte)
 {
@@ -88,14 +88,14 @@ void theater__json_put_string(theater__buffer *buffer, const char *data, size_t 
 static void put_signed(theater__buffer *buffer, int64_t number)
 {
     char text[NUMBER_BYTES_MAX];
-    snprintf(text, sizeof text, "%" PRId64, number);
+    (void)snprintf(text, sizeof text, "%" PRId64, number);
     put(buffer, text);
 }
 
 static void put_unsigned(theater__buffer *buffer, uint64_t number)
 {
     char text[NUMBER_BYTES_MAX];
-    snprintf(text, sizeof text, "%" PRIu64, number);
+    (void)snprintf(text, sizeof text, "%" PRIu64, number);
     put(buffer, text);
 }
 
@@ -128,7 +128,7 @@ static void put_float(theater__buffer *buffer, double number, bool single)
     char text[NUMBER_BYTES_MAX];
     int precision_max = single ? 9 : 17;
     for (int precision = single ? 6 : 15; precision <= precision_max; precision++) {
-        snprintf(text, sizeof text, "%.*g", precision, number);
+        (void)snprintf(text, sizeof text, "%.*g", precision, number);
         bool same = single ? strtof(text, NULL) == (float)number : strtod(text, NULL) == number;
         if (same) {
             break;
@@ -189,7 +189,7 @@ static void put_flags(theater__buffer *buffer, theater_values flags)
     theater__buffer_put_u8(buffer, ']');
 }
 
-/* ---- the walk --------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 typedef struct json_frame {
     const theater_value *next;

@@ -2,9 +2,10 @@
 /*
  * JSON text into json-c's tree, without the liberties that json-c takes.
  *
- * json-c in its strict mode builds a tree that is well-formed, but says something else than the text
- * where the text is unusual: integers beyond 64 bits become the nearest that fits, of two members
- * with one name the later wins, half a surrogate pair becomes U+FFFD; and it takes NaN, Infinity,
+ * json-c in its strict mode builds a tree that is well-formed, but says something else than the
+ * text where the text is unusual: integers beyond 64 bits become the nearest that fits, of two
+ * members with one name the later wins, half a surrogate pair becomes U+FFFD; and it takes NaN,
+ * Infinity,
  * -01, 1. and raw control characters. Someone's argument would silently be another one. So, after
  * json-c has accepted a text, a scan over its tokens refuses these. The scan can be simple, since
  * brackets and quotes are known to match by then; foreign bytes reach no assertion all the same.

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JSON text into json-c's tree, strictly. Private to this room, so that no other depends on json-c.
+ */
 #ifndef BASE_JSON_TEXT_H
 #define BASE_JSON_TEXT_H
 

@@ -9,8 +9,8 @@
  *     ...        one frame a level, THEATER__VALUE_DEPTH_MAX of them
  *
  * Each step takes the next value of the topmost frame, handles its head (the kind byte and what
- * follows up to the first item) and, if the kind has items, puts a frame on top. A finished frame is
- * dropped. No byte follows the last item, so leaving a value needs no work.
+ * follows up to the first item) and, if the kind has items, puts a frame on top. A finished frame
+ * is dropped. No byte follows the last item, so leaving a value needs no work.
  *
  * Invariant: what the decoder refuses, the encoder does not write (its buffer fails instead). A
  * chain therefore never holds a value that cannot be read back, whatever a handler hands in.
@@ -157,7 +157,7 @@ static uint64_t f64_bits(double number)
     return bits;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void put_text(theater__buffer *buffer, theater_text text)
 {
@@ -317,7 +317,7 @@ void theater__values_encode(theater__buffer *buffer, const theater_value *values
     }
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Each read_ function gives the reason for refusing, as a fixed text; NULL while all is well. */
 #define TOO_SHORT "it ends early, or a length is spelled wrong"

@@ -8,8 +8,8 @@
  *
  * One fd for the embedder's loop to poll; absolute times, so that nothing is lost between computing
  * and arming. Poll timeouts would not do: the kernel pads them by 0.1 % of the wait and counts ms.
- * The realtime timer is never disarmed, since its cancellation is how a set date is noticed. It also
- * is how a suspend is noticed: the kernel counts waking up as setting the clock.
+ * The realtime timer is never disarmed, since its cancellation is how a set date is noticed. It
+ * also is how a suspend is noticed: the kernel counts waking up as setting the clock.
  *
  * What the two timers were last set to is kept, so that arming what is armed costs nothing. An
  * alarm that fired is spent: the same due armed again has to fire again.
@@ -62,7 +62,7 @@ static os_clock *of(theater__clock *clock)
     return (os_clock *)(void *)clock;
 }
 
-/* ---- readings --------------------------------------------------------------------------------- */
+/* ---- readings -------------------------------------------------------------------------------- */
 
 static uint64_t read_ns(clockid_t id)
 {
@@ -131,7 +131,7 @@ static uint64_t os_thread_cpu_ns(theater__clock *clock)
     return read_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* ---- alarms ----------------------------------------------------------------------------------- */
+/* ---- alarms ---------------------------------------------------------------------------------- */
 
 static int os_fd(const theater__clock *clock)
 {
@@ -237,7 +237,7 @@ static void os_acknowledge(theater__clock *clock)
     clock_observe(clock, &sample);
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static void close_fd(int fd)
 {

@@ -4,8 +4,8 @@
  * machine's clock; a test, or `--clock virtual`, jumps from one due instant to the next.
  *
  * Wall time is kept as whole ms and the ns beyond them, so that the two clocks keep their distance
- * over any number of jumps of odd length. Elapsed time saturates one below "never", after 584 years;
- * the wall goes on to where it was sent even then.
+ * over any number of jumps of odd length. Elapsed time saturates one below "never", after 584
+ * years; the wall goes on to where it was sent even then.
  */
 #include <clock/clock.h>
 

@@ -7,13 +7,13 @@
  *                   ^ on a line's border (64 bytes)
  *
  * Half as deep as a binary heap, and a level costs one line instead of two. Keys stand in the heap
- * itself: comparing never follows a pointer into an actor. `places` finds a timer by its id, so that
- * one can be moved or stopped; it is the price of every move of an entry, four bytes each.
+ * itself: comparing never follows a pointer into an actor. `places` finds a timer by its id, so
+ * that one can be moved or stopped; it is the price of every move of an entry, four bytes each.
  *
- * Comparing takes branches on purpose. Half of them are mispredicted, but a guess lets the processor
- * run ahead to the next level's line; code without branches waits for one line after the other, and
- * was twice as slow with a million timers. Asking ahead for the four lines of the level after the
- * next gains a quarter.
+ * Comparing takes branches on purpose. Half of them are mispredicted, but a guess lets the
+ * processor run ahead to the next level's line; code without branches waits for one line after the
+ * other, and was twice as slow with a million timers. Asking ahead for the four lines of the level
+ * after the next gains a quarter.
  *
  * Order: key, then sequence, the number of the start. Sequences are compared by their signed
  * difference, so they may wrap around: equal keys keep the order of their starts as long as fewer

@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-/* ---- statuses and errors ---------------------------------------------------------------------- */
+/* ---- statuses and errors --------------------------------------------------------------------- */
 
 static void status__names_and_texts(void **state)
 {
@@ -173,7 +173,7 @@ static void fail_nomem__has_a_fixed_text(void **state)
     assert_string_equal(err.message, "out of memory");
 }
 
-/* ---- assertions ------------------------------------------------------------------------------- */
+/* ---- assertions ------------------------------------------------------------------------------ */
 
 /* What a child that fails this assertion writes to stderr; returns how it ended. */
 static int failed_child(char *out_text, size_t room)
@@ -215,7 +215,7 @@ static void assert__writes_one_line_and_aborts(void **state)
     assert_non_null(strstr(text, ": failed_child: assertion '1 + 1 == 3' failed\n"));
 }
 
-/* ---- ids -------------------------------------------------------------------------------------- */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 static void id__text_and_back(void **state)
 {
@@ -263,7 +263,7 @@ static void id_new__gives_another_each_time(void **state)
     assert_int_equal(a.bytes[8] >> 6, 2); /* variant: RFC 4122 */
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void alloc__zero_bytes_are_a_block(void **state)
 {
@@ -327,7 +327,7 @@ static void alloc__cleanup_frees_on_the_way_out(void **state)
     assert_null(nothing);
 }
 
-/* ---- arena ------------------------------------------------------------------------------------ */
+/* ---- arena ----------------------------------------------------------------------------------- */
 
 static void arena__is_aligned_and_apart(void **state)
 {
@@ -426,7 +426,7 @@ static void arena__no_memory_is_null_and_goes_on(void **state)
     theater__arena_deinit(&arena);
 }
 
-/* ---- list and log ----------------------------------------------------------------------------- */
+/* ---- list and log ---------------------------------------------------------------------------- */
 
 typedef struct member {
     int number;

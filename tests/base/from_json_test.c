@@ -77,7 +77,7 @@ static theater_status read_one(const theater__type *type, const char *json, size
     return status;
 }
 
-/* ---- accepted --------------------------------------------------------------------------------- */
+/* ---- accepted -------------------------------------------------------------------------------- */
 
 typedef struct accepted {
     const theater__type *type;
@@ -172,7 +172,7 @@ static void from_json__accepted_comes_back_out(void **state)
     theater__arena_deinit(&arena);
 }
 
-/* ---- refused ---------------------------------------------------------------------------------- */
+/* ---- refused --------------------------------------------------------------------------------- */
 
 typedef struct refused {
     const theater__type *type;
@@ -205,7 +205,8 @@ static const refused refusals[] = {
     {&t_s32, "[2147483648]",
      "parameter 'p': expected s32 (-2147483648 to 2147483647), got 2147483648"},
     {&t_f64, "[\"x\"]",
-     "parameter 'p': expected f64 (a number, \"NaN\", \"Infinity\" or \"-Infinity\"), got a string"},
+     "parameter 'p': expected f64 (a number, \"NaN\", \"Infinity\" or \"-Infinity\"), "
+     "got a string"},
     {&t_f64, "[1e400]",
      "parameter 'p': expected f64 (a number, \"NaN\", \"Infinity\" or \"-Infinity\"), got 1e400"},
     {&t_f32, "[1e39]",
@@ -400,7 +401,7 @@ static void from_json__no_parameters_is_an_empty_array(void **state)
     theater__arena_deinit(&arena);
 }
 
-/* ---- bounds ----------------------------------------------------------------------------------- */
+/* ---- bounds ---------------------------------------------------------------------------------- */
 
 static void nested(theater__buffer *json, size_t depth)
 {
@@ -552,7 +553,7 @@ static void torture__kth_allocation_fails(void **state)
     assert_true(k > 1);
 }
 
-/* ---- random ----------------------------------------------------------------------------------- */
+/* ---- random ---------------------------------------------------------------------------------- */
 
 static void fuzz__damaged_texts_never_crash(void **state)
 {

@@ -189,7 +189,7 @@ static void to_json__no_value_or_too_deep_fails(void **state)
     theater__buffer_deinit(&buffer);
 }
 
-/* ---- the public writer ------------------------------------------------------------------------ */
+/* ---- the public writer ----------------------------------------------------------------------- */
 
 static int append(const void *data, size_t size, void *userdata)
 {
@@ -222,7 +222,7 @@ static void write_json__gives_the_text_stops_and_runs_out(void **state)
     theater__buffer_deinit(&buffer);
 }
 
-/* ---- types ------------------------------------------------------------------------------------ */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 static void expect_type(const theater__type *type, const char *text)
 {

@@ -209,7 +209,7 @@ static void decode__parts_are_where_they_belong(void **state)
     theater__arena_deinit(&arena);
 }
 
-/* ---- what is refused -------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------- */
 
 typedef struct refused {
     const char *bytes;
@@ -319,7 +319,7 @@ static void encode__what_decoding_would_refuse_fails(void **state)
     }
 }
 
-/* ---- bounds ----------------------------------------------------------------------------------- */
+/* ---- bounds ---------------------------------------------------------------------------------- */
 
 #define DEEPEST THEATER__VALUE_DEPTH_MAX
 
@@ -417,7 +417,7 @@ static void arena__full_is_a_named_limit(void **state)
     theater__buffer_deinit(&buffer);
 }
 
-/* ---- arrays of values ------------------------------------------------------------------------- */
+/* ---- arrays of values ------------------------------------------------------------------------ */
 
 static void values__round_trip(void **state)
 {
@@ -480,7 +480,7 @@ static void values__cut_or_lying_count_is_refused(void **state)
     theater__arena_deinit(&arena);
 }
 
-/* ---- torture and random ----------------------------------------------------------------------- */
+/* ---- torture and random ---------------------------------------------------------------------- */
 
 static void torture__kth_allocation_of_a_round_trip_fails(void **state)
 {

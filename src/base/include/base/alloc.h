@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All allocation of the library. Sizes are overflow-checked, failure is NULL, and a test can make
- * the k-th allocation of a thread fail. `THEATER_CLEANUP(f)` frees a scope's pointer on the way out.
+ * the k-th allocation of a thread fail. `THEATER_CLEANUP(f)` frees a scope's pointer on the way
+ * out.
  */
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H

@@ -6,7 +6,8 @@
  * Both keep a sticky failure flag, so that an encoder or decoder is straight-line code with one
  * check at its end: after a failed allocation a buffer ignores writes; after a short or malformed
  * read a reader returns zeros. Integers are little-endian; varints are LEB128 of at most ten bytes
- * in their shortest form (a longer spelling of the same number is refused: one value, one encoding).
+ * in their shortest form (a longer spelling of the same number is refused: one value, one
+ * encoding).
  */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H

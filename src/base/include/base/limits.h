@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every bound of the library, with its reason. Reaching one is THEATER_ERR_LIMIT with the name of
- * the limit in the message. What an actor may use is in theater/limits.h and in its genesis; what is
- * here protects the host itself and is the same for everyone.
+ * the limit in the message. What an actor may use is in theater/limits.h and in its genesis; what
+ * is here protects the host itself and is the same for everyone.
  */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
@@ -19,7 +19,9 @@
 /* Memory of one turn's decoded values: 64 MiB holds the largest argument with its item arrays. */
 #define THEATER__ARENA_BYTES_MAX ((size_t)64 << 20)
 
-/* A growing buffer: a GiB is more than any export holds; past it, a buffer fails as without memory. */
+/*
+ * A growing buffer: a GiB is more than any export holds; past it, a buffer fails as without memory.
+ */
 #define THEATER__BUFFER_BYTES_MAX ((size_t)1 << 30)
 
 /* One event's payload, external ones included: state is at most 1 MiB, with room around it. */

@@ -33,8 +33,8 @@ typedef struct theater__signature {
 } theater__signature;
 
 /*
- * Reads JSON text by a signature: an array with one item a parameter. Numbers are exact (a u64 up to
- * 2^64-1, no silent rounding; 250.0 is no integer). Messages name the parameter and say what was
+ * Reads JSON text by a signature: an array with one item a parameter. Numbers are exact (a u64 up
+ * to 2^64-1, no silent rounding; 250.0 is no integer). Messages name the parameter and say what was
  * expected. Values live in arena and may borrow from it only.
  */
 theater_status theater__values_from_json(const char *json, size_t size,

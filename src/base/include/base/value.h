@@ -3,13 +3,21 @@
  * The canonical encoding of values, used in every chain payload, and their JSON form.
  *
  * Encoding (docs/formats/chain.md, "Values"): one kind byte, then
- *   BOOL 0|1 · S8…S64 zigzag varint · U8…U64, CHAR varint · F32, F64 little-endian bits, every NaN as
- *   the canonical quiet NaN · STRING, BYTES varint size + bytes · LIST, TUPLE varint count + values ·
- *   RECORD, FLAGS varint count + (sized name, value) · ENUM sized name · VARIANT sized name + 0|1 +
- *   value · OPTION 0|1 + value · RESULT 0 err|1 ok, 0|1 + value.
+ *   BOOL                    0|1
+ *   S8 S16 S32 S64          zigzag varint
+ *   U8 U16 U32 U64 CHAR     varint
+ *   F32 F64                 little-endian bits, every NaN as the canonical quiet NaN
+ *   STRING BYTES            varint size, bytes
+ *   LIST TUPLE              varint count, values
+ *   RECORD FLAGS            varint count, then (sized name, value) each
+ *   ENUM                    sized name
+ *   VARIANT                 sized name, 0|1, value
+ *   OPTION                  0|1, value
+ *   RESULT                  0 err|1 ok, 0|1, value
+ *
  * Decoding checks ranges (a U8 of 300 is refused), UTF-8, that names are not empty,
- * THEATER__VALUE_DEPTH_MAX and THEATER__VALUE_ITEMS_MAX. Encoding a value that decoding would refuse
- * fails the buffer, as a lack of memory does: a chain never holds what cannot be read back.
+ * THEATER__VALUE_DEPTH_MAX and THEATER__VALUE_ITEMS_MAX. Encoding a value that decoding would
+ * refuse fails the buffer, as a lack of memory does: a chain never holds what cannot be read back.
  */
 #ifndef BASE_VALUE_H
 #define BASE_VALUE_H

@@ -5,12 +5,14 @@
  * Everything above it is the same code over either.
  *
  * Readings. Elapsed time never runs backward. Wall readings are in one order for the whole host:
- * a backward difference of less than THEATER__CLOCK_HOLD_MS is held (the last reading is given again),
- * a larger one, or a suspend of the machine, is a step that theater__clock_take_step() reports once.
+ * a backward difference of less than THEATER__CLOCK_HOLD_MS is held (the last reading is given
+ * again), a larger one, or a suspend of the machine, is a step that theater__clock_take_step()
+ * reports once.
  *
  * Alarms. One timer for each clock, absolute. When either fires, or the date was set
- * (TFD_TIMER_CANCEL_ON_SET), the clock's pollable fd is readable until theater__clock_acknowledge().
- * Sub-millisecond duties: an alarm is armed at the exact due instant, never before it.
+ * (TFD_TIMER_CANCEL_ON_SET), the clock's pollable fd is readable until
+ * theater__clock_acknowledge(). Sub-millisecond duties: an alarm is armed at the exact due instant,
+ * never before it.
  *
  * Threads: one owner. The fd may be polled by anyone.
  */
@@ -35,8 +37,9 @@ typedef struct theater__boot {
 typedef struct theater__clock theater__clock;
 
 /*
- * A jump of the wall clock against elapsed time: new minus expected, in ms. The sum of all deltas is
- * how far the date was set in all. A suspend alone has a delta of 0, since elapsed time counts it.
+ * A jump of the wall clock against elapsed time: new minus expected, in ms. The sum of all deltas
+ * is how far the date was set in all. A suspend alone has a delta of 0, since elapsed time counts
+ * it.
  */
 typedef struct theater__clock_step {
     int64_t delta_ms;
