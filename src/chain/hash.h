@@ -5,6 +5,8 @@
 #ifndef CHAIN_HASH_H
 #define CHAIN_HASH_H
 
+#include "event.h"
+
 #include <chain/chain.h>
 
 #define THEATER__SHA1_SIZE 20u
@@ -24,6 +26,13 @@ theater_hash theater__payload_hash(const uint8_t salt[THEATER__SALT_SIZE], const
 
 /* Bytes in front of the event in what is hashed: tag, version, parent, size. */
 #define THEATER__PREIMAGE_PREFIX_SIZE 45u
+
+/* Room for a preimage and for the padding that SHA-256 puts behind it, in whole blocks. */
+#define THEATER__PREIMAGE_CAPACITY \
+    ((THEATER__PREIMAGE_PREFIX_SIZE + THEATER__EVENT_SIZE_MAX + 9u + 63u) / 64u * 64u)
+
+/* SHA-256 of the first size bytes of a buffer of that capacity; pads in place. */
+theater_hash theater__preimage_hash(uint8_t preimage[THEATER__PREIMAGE_CAPACITY], size_t size);
 
 /* Writes that prefix, so that an event can be encoded right behind it and hashed in one piece. */
 void theater__preimage_prefix(uint8_t out_prefix[THEATER__PREIMAGE_PREFIX_SIZE],

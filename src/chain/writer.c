@@ -134,11 +134,12 @@ theater_status theater__chain_append(theater__chain_writer *writer,
                              draft->payload.size, THEATER__PAYLOAD_BYTES_MAX);
     }
 
-    uint8_t preimage[THEATER__PREIMAGE_PREFIX_SIZE + THEATER__EVENT_SIZE_MAX];
+    uint8_t preimage[THEATER__PREIMAGE_CAPACITY];
     uint8_t *event = preimage + THEATER__PREIMAGE_PREFIX_SIZE;
     size_t event_size = encode_event(event, writer->next_seq, draft, is_external);
     theater__preimage_prefix(preimage, &writer->head, event_size);
-    theater_hash hash = theater__sha256(preimage, THEATER__PREIMAGE_PREFIX_SIZE + event_size);
+    theater_hash hash =
+        theater__preimage_hash(preimage, THEATER__PREIMAGE_PREFIX_SIZE + event_size);
     if (!put_frame(&writer->frames, event, event_size, &hash, draft, is_external)) {
         return theater__fail_nomem(err);
     }

@@ -51,6 +51,23 @@ static void event_hash__is_the_documented_preimage(void **state)
     assert_memory_equal(hash.bytes, expected.bytes, sizeof(hash.bytes));
 }
 
+static void event_hash__of_every_size_is_padded_right(void **state)
+{
+    (void)state;
+    uint8_t preimage[45 + THEATER__EVENT_SIZE_MAX] = "theater\0\x01";
+    theater_hash parent;
+    memset(parent.bytes, 0xa5, sizeof(parent.bytes));
+    memcpy(preimage + 9, parent.bytes, sizeof(parent.bytes));
+    memset(preimage + 45, 0x3c, THEATER__EVENT_SIZE_MAX);
+    for (size_t size = 0; size <= THEATER__EVENT_SIZE_MAX; size++) {
+        preimage[41] = (uint8_t)size;
+        preimage[42] = (uint8_t)(size >> 8);
+        theater_hash expected = theater__sha256(preimage, 45 + size);
+        theater_hash hash = theater__event_hash(&parent, preimage + 45, size);
+        assert_memory_equal(hash.bytes, expected.bytes, sizeof(hash.bytes));
+    }
+}
+
 static void event_hash__parent_and_size_matter(void **state)
 {
     (void)state;
@@ -137,6 +154,7 @@ int main(void)
         cmocka_unit_test(sha256__known_answers),
         cmocka_unit_test(sha1__known_answer_in_pieces),
         cmocka_unit_test(event_hash__is_the_documented_preimage),
+        cmocka_unit_test(event_hash__of_every_size_is_padded_right),
         cmocka_unit_test(event_hash__parent_and_size_matter),
         cmocka_unit_test(head_parse__reads_what_run_prints),
         cmocka_unit_test(head_parse__refuses_everything_else),
