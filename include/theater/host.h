@@ -265,6 +265,7 @@ typedef struct theater_host_stats {
     uint64_t late_max_ns; /**< the latest wake */
     uint64_t parked;
     uint64_t terminated; /**< actors ended by a limit */
+    uint64_t prefetches; /**< sleepers that were brought into memory before they were due */
 } theater_host_stats;
 /** \brief Fills what fits into out_stats->struct_size. */
 THEATER_API void theater_host_stats_get(const theater_host *host, theater_host_stats *out_stats);

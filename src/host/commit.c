@@ -198,8 +198,9 @@ static void batch_completed(theater_host *host, const theater__store_completion 
 static void read_completed(theater_host *host, theater__store_completion *completion)
 {
     live *l = completion->userdata;
-    THEATER_ASSERT(l->inflight > 0);
+    THEATER_ASSERT(l->inflight > 0 && host->loading_count > 0);
     l->inflight--;
+    host->loading_count--;
     actor *a = actor_at(host, l->index);
     if (a->is_parked) {
         actor_settle(host, l->index);

@@ -329,6 +329,7 @@ void theater_host_free(theater_host *host)
     free_lives(host);
     (void)residency_sweep(host, UINT32_MAX);
     theater__free(host->graveyard);
+    theater__free(host->frontier);
     components_free(host);
     theater_actor_component_free(host->registry);
     handlers_free(host);

@@ -5,6 +5,7 @@
  *   loop.c       one iteration: completions, due timers, ready actors, alarms
  *   turns.c      one step of a ready actor: become resident, run, meet the outcome
  *   residency.c  who is in memory: loading by replay, evicting the farthest due
+ *   prefetch.c   bringing the nearest due into memory before they are due
  *   commit.c     batches to the store, completions from it
  *   outputs.c    what the outside sees, once it is durable
  *   recover.c    the actors of a store that was opened
@@ -170,12 +171,15 @@ struct theater_host {
     theater__list stalled; /* the store has too much in flight */
     theater__list flights; /* batches in flight */
     uint32_t lives_count;
+    uint32_t loading_count;    /* reads under way */
     uint32_t resident_count;   /* turns in memory, those in the graveyard included */
     theater__turn **graveyard; /* turns that are over: taken down when nobody is waiting */
     uint32_t graveyard_count;
     uint32_t graveyard_capacity;
     uint32_t live_max;
-    uint64_t active; /* see theater_host_active() */
+    uint32_t *frontier; /* scratch of prefetch.c */
+    bool has_evicted;   /* there may be sleepers that are not in memory */
+    uint64_t active;    /* see theater_host_active() */
 
     parked_note *parked;
     size_t parked_count;
@@ -246,6 +250,10 @@ bool residency_sweep(theater_host *host, uint32_t count);
 void residency_leave(theater_host *host, live *l);
 /* The actor is suspended: it may be evicted from now on, if nothing of it is in flight. */
 void residency_offer(theater_host *host, live *l);
+
+/* ---- prefetch.c ---- */
+/* In an idle moment: begins to bring in who is due next. False: there is nobody, or no place. */
+bool prefetch(theater_host *host);
 
 /* ---- turns.c ---- */
 void turn_ready(theater_host *host, live *l);

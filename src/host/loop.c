@@ -60,6 +60,9 @@ static void pop_due(theater_host *host)
 static live *next_ready(theater_host *host)
 {
     bool is_patient = host->step_mono.ns - host->ready_mono.ns < PATIENCE_NS;
+    if (theater__list_empty(&host->urgent) && host->loading_count > 0) {
+        commit_poll(host); /* who is due may have been loaded: it does not wait for a slice */
+    }
     theater__list *link = is_patient ? theater__list_pop(&host->urgent) : NULL;
     if (link == NULL) {
         link = theater__list_pop(&host->ready);
@@ -114,7 +117,7 @@ static bool has_more(theater_host *host)
     if (theater__clock_is_simulated(host->clock)) {
         return theater__store_inflight(host->store) == 0 && jump(host);
     }
-    return false;
+    return prefetch(host);
 }
 
 static theater_status iterate(theater_host *host, bool *out_more, theater_error *err)

@@ -48,6 +48,7 @@ static void begin_redelivery(theater_host *host, live *l)
     }
     l->is_redelivering = true;
     l->inflight++;
+    host->loading_count++;
 }
 
 static theater_status schedule(theater_host *host, uint32_t index,
@@ -66,6 +67,7 @@ static theater_status schedule(theater_host *host, uint32_t index,
         }
     }
     if (!has_outputs && !is_effect && !is_running) {
+        host->has_evicted = true;
         return THEATER_OK;
     }
     live *l = actor_make_live(host, index, err);
@@ -103,7 +105,9 @@ static theater_status recover_one(theater_host *host, const theater__recovered *
 theater_status recover_all(theater_host *host, theater_error *err)
 {
     THEATER_ASSERT(host->actors_count == 0);
-    /* In this order: elapsed time that passes between the two makes a wait longer, never shorter. */
+    /*
+     * In this order: elapsed time that passes between the two makes a wait longer, never shorter.
+     */
     theater_wall now = theater__clock_wall(host->clock);
     host->rebase_mono = theater__clock_mono(host->clock);
     for (;;) {

@@ -62,6 +62,7 @@ void residency_leave(theater_host *host, live *l)
         host->resident_count--;
     }
     l->turn = NULL;
+    host->has_evicted = true; /* the next in the order of dues may take its place */
     admit_starved(host);
 }
 
@@ -105,6 +106,7 @@ static bool evict_one(theater_host *host)
     l->turn = NULL;
     host->resident_count--;
     host->stats.evictions++;
+    host->has_evicted = true;
     actor_settle(host, index);
     return true;
 }
@@ -168,6 +170,7 @@ static void begin_read(theater_host *host, live *l, bool genesis_only)
     }
     l->phase = LIVE_LOADING;
     l->inflight++;
+    host->loading_count++;
 }
 
 bool residency_enter(theater_host *host, live *l)

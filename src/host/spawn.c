@@ -290,8 +290,9 @@ theater_status theater_host_spawn(theater_host *host, theater_actor_component *c
                          id, err);
     if (status == THEATER_OK) {
         uint32_t index = actor_find(host, &id);
-        status = index != NO_ACTOR ? meet_existing(host, index, component, chosen, export_name, &args, err)
-                                   : create(host, component, chosen, id, export_name, &args, err);
+        status = index != NO_ACTOR
+                     ? meet_existing(host, index, component, chosen, export_name, &args, err)
+                     : create(host, component, chosen, id, export_name, &args, err);
     }
     theater__buffer_deinit(&args);
     if (status == THEATER_OK && out_id != NULL) {

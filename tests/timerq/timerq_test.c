@@ -376,7 +376,10 @@ static void timerq__fresh_seed_agrees_with_the_model(void **state)
 static void timerq_walk__gives_the_order_of_pops_and_changes_nothing(void **state)
 {
     (void)state;
-    enum { TIMERS = 1000, FIRST = 200 };
+    enum {
+        TIMERS = 1000,
+        FIRST = 200
+    };
     theater__timerq queue;
     static uint32_t frontier[FIRST * 3 + 4];
     theater__timerq_init(&queue);
