@@ -373,6 +373,37 @@ static void timerq__fresh_seed_agrees_with_the_model(void **state)
     run_beside_model(seed);
 }
 
+static void timerq_walk__gives_the_order_of_pops_and_changes_nothing(void **state)
+{
+    (void)state;
+    enum {
+        TIMERS = 1000,
+        FIRST = 200
+    };
+    theater__timerq queue;
+    static uint32_t frontier[FIRST * 3 + 4];
+    theater__timerq_init(&queue);
+    assert_int_equal(theater__timerq_reserve(&queue, TIMERS, NULL), THEATER_OK);
+    for (uint32_t id = 0; id < TIMERS; id++) {
+        theater__timerq_start(&queue, id, (id * 7919u) % 313u);
+    }
+    theater__timerq_walk walk;
+    theater__timerq_entry walked[FIRST];
+    theater__timerq_walk_begin(&walk, &queue, frontier, FIRST * 3 + 4);
+    for (uint32_t i = 0; i < FIRST; i++) {
+        assert_true(theater__timerq_walk_next(&walk, &walked[i]));
+    }
+    assert_int_equal(queue.count, TIMERS);
+    for (uint32_t i = 0; i < FIRST; i++) {
+        uint32_t id = 0;
+        uint64_t key = 0;
+        assert_true(theater__timerq_pop(&queue, UINT64_MAX - 1, &id, &key));
+        assert_int_equal(id, walked[i].id);
+        assert_int_equal(key, walked[i].key);
+    }
+    theater__timerq_deinit(&queue);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -396,6 +427,7 @@ int main(void)
         CASE(timerq_reserve__too_many_is_a_named_limit),
         CASE(timerq_reserve__failed_allocation_changes_nothing),
         CASE(timerq__within_the_reserve_nothing_is_allocated),
+        CASE(timerq_walk__gives_the_order_of_pops_and_changes_nothing),
         CASE(timerq__fixed_seeds_agree_with_the_model),
         CASE(timerq__fresh_seed_agrees_with_the_model),
     };
