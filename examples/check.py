@@ -4,8 +4,8 @@
 
     check.py --bin DIR --guests DIR TRANSCRIPT
 
-A transcript is what a terminal would show: lines of `$ program arguments`, each with the output that
-it is to have, stderr included. {store} is a fresh directory, {guests} the components' folder.
+A transcript is what a terminal would show: lines of `$ program arguments`, each with the output
+that it is to have, stderr included. {store} is a fresh directory, {guests} the components' folder.
 `<250..2000>` stands for a number within these bounds, which is how times are masked. A program that
 does not end with 0 has a last line that says so: `[exit 1]`, `[signal 9]`.
 """
