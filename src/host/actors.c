@@ -110,6 +110,18 @@ void actor_set_state(theater_host *host, actor *a, theater__state state, uint8_t
     host->active += is_active(state, wait_kind, a->is_parked);
 }
 
+/* An evicted actor is suspended in the last event of its chain: its end is what would come next. */
+uint64_t actor_wait_seq(const actor *a)
+{
+    if (a->state != THEATER__STATE_ASLEEP && a->state != THEATER__STATE_WAITING) {
+        return 0;
+    }
+    if (a->live != NULL && a->live->turn != NULL && theater__turn_open(a->live->turn)->is_open) {
+        return theater__turn_open(a->live->turn)->seq;
+    }
+    return a->next_seq > 0 ? a->next_seq - 1 : 0;
+}
+
 live *actor_make_live(theater_host *host, uint32_t index, theater_error *err)
 {
     actor *a = actor_at(host, index);

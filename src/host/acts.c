@@ -84,17 +84,14 @@ static theater_status end_any_wait(theater_host *host, theater_id id, uint64_t s
     if (status != THEATER_OK) {
         return status;
     }
-    actor *a = actor_at(host, index);
+    const actor *a = actor_at(host, index);
     if (a->state != THEATER__STATE_ASLEEP && a->state != THEATER__STATE_WAITING) {
         return theater__fail(err, THEATER_ERR_NOTFOUND, "the actor does not wait for anything");
     }
-    if (a->live != NULL && a->live->turn != NULL && seq != 0) {
-        const theater__open_request *open = theater__turn_open(a->live->turn);
-        if (open->is_open && open->seq != seq) {
-            return theater__fail(err, THEATER_ERR_NOTFOUND,
-                                 "request %llu of the actor is not open (any more)",
-                                 (unsigned long long)seq);
-        }
+    if (seq != 0 && seq != actor_wait_seq(a)) {
+        return theater__fail(err, THEATER_ERR_NOTFOUND,
+                             "request %llu of the actor is not open (any more)",
+                             (unsigned long long)seq);
     }
     theater_error error = THEATER_ERROR_INIT;
     if (!act_end_wait(host, index, seq, outcome, by, value, &error)) {

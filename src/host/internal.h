@@ -206,6 +206,8 @@ uint32_t actor_find(const theater_host *host, const theater_id *id);
 void actor_remove_last(theater_host *host, uint32_t index);
 /* Changes the state and keeps the count of active actors. */
 void actor_set_state(theater_host *host, actor *a, theater__state state, uint8_t wait_kind);
+/* The open request of an actor that waits, in memory or not; 0: it does not. */
+uint64_t actor_wait_seq(const actor *a);
 live *actor_make_live(theater_host *host, uint32_t index, theater_error *err);
 /* Frees the live part if nothing needs it any more. */
 void actor_settle(theater_host *host, uint32_t index);

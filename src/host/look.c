@@ -62,13 +62,6 @@ static bool due_of(const theater_host *host, uint32_t index, theater_wall *out_d
     return true;
 }
 
-/* An actor is suspended in the last request of its chain: its end is what would come next. */
-static uint64_t wait_seq_of(const actor *a)
-{
-    bool is_open = a->state == THEATER__STATE_ASLEEP || a->state == THEATER__STATE_WAITING;
-    return is_open && a->next_seq > 0 ? a->next_seq - 1 : 0;
-}
-
 static void fill_info(const theater_host *host, uint32_t index, theater_actor_info *out_info)
 {
     const actor *a = actor_at(host, index);
@@ -81,7 +74,7 @@ static void fill_info(const theater_host *host, uint32_t index, theater_actor_in
     out_info->has_due = due_of(host, index, &out_info->due);
     const parked_note *note = a->is_parked ? actor_parked_note(host, index) : NULL;
     out_info->parked_reason = note != NULL ? note->reason : NULL;
-    out_info->wait_seq = wait_seq_of(a);
+    out_info->wait_seq = actor_wait_seq(a);
 }
 
 theater_status theater_host_actor(theater_host *host, theater_id id, theater_actor_info *out_info,

@@ -266,6 +266,16 @@ static theater_status check_options(const theater_host *host,
     return THEATER_OK;
 }
 
+/* A seed gives the same ids again in a store that an earlier host of that seed has filled. */
+static theater_id new_id(theater_host *host)
+{
+    theater_id id = entropy_id(host);
+    while (actor_find(host, &id) != NO_ACTOR) {
+        id = entropy_id(host);
+    }
+    return id;
+}
+
 theater_status theater_host_spawn(theater_host *host, theater_actor_component *component,
                                   const theater_spawn_options *options, theater_id *out_id,
                                   theater_error *err)
@@ -284,7 +294,7 @@ theater_status theater_host_spawn(theater_host *host, theater_actor_component *c
     if (status != THEATER_OK) {
         return status;
     }
-    theater_id id = chosen->id != NULL ? *chosen->id : entropy_id(host);
+    theater_id id = chosen->id != NULL ? *chosen->id : new_id(host);
     theater__buffer args = {0};
     status = encode_args(&args, theater__component_export(component->code, export_index), chosen,
                          id, err);
