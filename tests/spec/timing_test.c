@@ -192,6 +192,9 @@ static void sleep__the_longest_are_for_ever(void **state)
     theater_id far = stage_spawn(&s, component, "until", "[18446744073709551615]");
     theater_id century = stage_spawn(&s, component, "sleep", "[3155760000000]");
     stage_until(&s, century, THEATER_ACTOR_ENDED);
+    while (s.ends_count == 0) {
+        dispatch_some(&s);
+    }
     dispatch_some(&s);
     assert_int_equal(s.ends_count, 1);
     for (size_t i = 0; i < 3; i++) {
