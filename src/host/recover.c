@@ -39,6 +39,7 @@ static void begin_redelivery(theater_host *host, live *l)
     read.place = a->place;
     read.from_seq = a->delivered_seq + 1;
     read.call_seq = a->call_seq;
+    read.whole = true; /* what was cut off here would be given by nobody */
     read.userdata = l;
     theater__ticket ticket = 0;
     theater_error error = THEATER_ERROR_INIT;

@@ -161,6 +161,7 @@ static void begin_read(theater_host *host, live *l, bool genesis_only)
     read.from_seq = a->call_seq;
     read.call_seq = a->call_seq;
     read.genesis_only = genesis_only;
+    read.whole = true; /* a turn is replayed from all events of its call, or not at all */
     read.userdata = l;
     theater_error error = THEATER_ERROR_INIT;
     theater__ticket ticket = 0;

@@ -311,7 +311,7 @@ static void read_actor(const memory_actor *actor, const theater__read *read,
     }
     from = low;
     size_t begin = from == 0 ? 0 : actor->records[from - 1].frames_end;
-    while (to - from > 1 &&
+    while (!read->whole && to - from > 1 &&
            actor->records[to - 1].frames_end - begin > THEATER__STORE_READ_BYTES_MAX) {
         to--;
     }

@@ -272,6 +272,7 @@ typedef struct frames_walk {
     size_t count;
     size_t capacity;
     size_t bytes;
+    bool whole; /* nothing is dropped */
 } frames_walk;
 
 static void walk_deinit(frames_walk *walk)
@@ -302,7 +303,8 @@ static bool walk_push(frames_walk *walk, theater_bytes frames)
     walk->count++;
     walk->bytes += frames.size;
     /* The earliest records are the ones that are given: later ones make room for them. */
-    while (walk->bytes > THEATER__STORE_READ_BYTES_MAX && walk->count - walk->first > 1) {
+    while (!walk->whole && walk->bytes > THEATER__STORE_READ_BYTES_MAX &&
+           walk->count - walk->first > 1) {
         walk->bytes -= walk->pieces[walk->first].size;
         theater__free(walk->pieces[walk->first].data);
         walk->first++;
@@ -317,6 +319,13 @@ static bool walk_join(const frames_walk *walk, theater__buffer *out_frames)
         theater__buffer_put(out_frames, walk->pieces[i - 1].data, walk->pieces[i - 1].size);
     }
     return !out_frames->failed;
+}
+
+static theater_status fail_too_long(theater_error *err)
+{
+    return theater__fail(err, THEATER_ERR_LIMIT,
+                         "the events of one call exceed BUFFER_BYTES_MAX (%zu bytes)",
+                         THEATER__BUFFER_BYTES_MAX);
 }
 
 /* True if earlier is what later says came before it. */
@@ -387,6 +396,9 @@ static theater_status walk_back(theater__logstore *log, const theater__read *rea
         if (record.events_count > 0 && !walk_push(walk, record.frames)) {
             return theater__fail_nomem(err);
         }
+        if (walk->bytes > THEATER__BUFFER_BYTES_MAX) {
+            return fail_too_long(err);
+        }
         if (record.events_count > 0 && record.first_seq <= read->from_seq) {
             return THEATER_OK;
         }
@@ -424,7 +436,7 @@ static theater_status read_genesis(theater__logstore *log, const theater__read *
 static theater_status read_chain(theater__logstore *log, const theater__read *read,
                                  theater__store_completion *completion)
 {
-    frames_walk walk = {0};
+    frames_walk walk = {.whole = read->whole};
     theater_status status = walk_back(log, read, &walk, completion);
     if (status == THEATER_OK && !walk_join(&walk, &completion->frames)) {
         status = theater__fail_nomem(&completion->error);

@@ -280,6 +280,17 @@ static void read__long_chain_comes_in_steps(void **state)
     }
     assert_int_equal(got, actor->frames.size);
     assert_int_equal(steps, 2);
+
+    /* A replay needs all of it, and asks for all of it. */
+    theater__read all = {.actor = actor->id, .place = actor->place, .whole = true};
+    theater__ticket ticket = 0;
+    assert_int_equal(theater__store_read(it->store, &all, &ticket, NULL), THEATER_OK);
+    theater__store_completion completion = work_wait(it->store);
+    assert_int_equal(completion.status, THEATER_OK);
+    assert_int_equal(completion.first_seq, 0);
+    assert_int_equal(completion.frames.size, actor->frames.size);
+    assert_memory_equal(completion.frames.data, actor->frames.data, actor->frames.size);
+    theater__store_completion_deinit(&completion);
     work_actor_free(actor);
 }
 

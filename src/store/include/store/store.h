@@ -29,7 +29,9 @@
 
 /*
  * What one read gives at most, unless a single record is larger: a longer chain is read in several
- * steps, each beginning where the last one ended, so that no actor can fill the host's memory.
+ * steps, each beginning where the last one ended, so that no actor can fill the host's memory. A
+ * read with `whole` gives all or fails: replay needs a call's events at once, and one call's events
+ * are as many as its actor was granted (call_chain_bytes_max), which may be more than this.
  */
 #define THEATER__STORE_READ_BYTES_MAX ((size_t)64 << 20)
 
@@ -80,8 +82,9 @@ typedef struct theater__store_completion {
     theater__completion_type type;
     theater__ticket ticket;
     void *userdata;
-    theater_status status; /* OK, FENCED, STORE (the store has stopped), CORRUPT (read), NOMEM */
-    theater_error error;   /* set unless OK */
+    theater_status
+        status; /* OK, FENCED, STORE (the store has stopped), CORRUPT, LIMIT (read), NOMEM */
+    theater_error error; /* set unless OK */
     /* READ, OK: frames from the record that holds the wanted event to the end, or to the limit. */
     theater__buffer frames;
     theater_hash parent; /* the head before them */
@@ -141,6 +144,7 @@ typedef struct theater__read {
     uint64_t from_seq; /* reading begins at the record that holds this event */
     uint64_t call_seq; /* hint: the standing's; lets a log jump instead of walking back */
     bool genesis_only; /* only the actor's first record */
+    bool whole; /* up to the end, however much it is; LIMIT above THEATER__BUFFER_BYTES_MAX */
     void *userdata;
 } theater__read;
 
