@@ -45,6 +45,7 @@ bool act_end_wait(theater_host *host, uint32_t index, uint64_t seq, theater_wait
         }
     }
     l->has_end = true;
+    l->is_own_end = false;
     l->end_seq = seq;
     l->end_outcome = outcome;
     copy_by(l->end_by, by);

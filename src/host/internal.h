@@ -93,6 +93,7 @@ struct live {
     char end_by[BY_MAX];
     theater__buffer end_value; /* encoded; empty: none */
     uint64_t end_seq;          /* the request it is for; 0: whichever is open */
+    bool is_own_end;           /* an effect's handler gave it */
     theater_mono due_mono;     /* DUE: when it should have been */
     theater_wall due_wall;
 

@@ -156,7 +156,8 @@ void outputs_begin_effect(theater_host *host, live *l)
     if (status != THEATER_OK) {
         actor_park(host, l->index, &error);
     } else if (has_result) {
-        (void)act_end_wait(host, l->index, token.seq, THEATER_WAIT_COMPLETED, NULL, &result, NULL);
+        l->is_own_end =
+            act_end_wait(host, l->index, token.seq, THEATER_WAIT_COMPLETED, NULL, &result, NULL);
     }
     theater__buffer_deinit(&result);
     theater__arena_deinit(&arena);

@@ -235,11 +235,12 @@ static theater_status complete_profile(theater_host *host, actor *a, theater_err
             return status;
         }
     }
-    if (!a->is_started) {
-        a->is_started = true;
-        return handlers_start(host, a->id, err);
+    if (a->is_started) {
+        return THEATER_OK;
     }
-    return THEATER_OK;
+    theater_status status = handlers_start(host, a->id, err);
+    a->is_started = status == THEATER_OK;
+    return status;
 }
 
 theater_status profile_read(theater_host *host, uint32_t index, theater__buffer *out_call,

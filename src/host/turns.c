@@ -133,7 +133,9 @@ static theater_status end_request(theater_host *host, live *l, theater_error *er
     theater__arena_deinit(&arena);
     l->has_end = false;
     theater__buffer_clear(&l->end_value);
-    l->is_effect_begun = false;
+    if (status == THEATER_OK) {
+        l->is_effect_begun = false;
+    }
     return status;
 }
 
@@ -317,6 +319,25 @@ static void run(theater_host *host, live *l)
     THEATER_UNREACHABLE("a turn has seven outcomes");
 }
 
+/*
+ * Nothing was recorded: the end is one that the function cannot return. If the host's program gave
+ * it, the wait stays open for a better one; if the handler did or the time, nobody else will.
+ */
+static void refuse_end(theater_host *host, live *l, theater_error *error)
+{
+    const theater__open_request *open = theater__turn_open(l->turn);
+    if (l->is_own_end || l->end_outcome == THEATER_WAIT_DUE ||
+        l->end_outcome == THEATER_WAIT_OVERDUE) {
+        (void)theater__fail_in(error, "%s", open->function->id);
+        actor_park(host, l->index, error);
+        return;
+    }
+    theater__log_write(&host->log, THEATER_LOG_ERROR, "a wait was not ended: %s", error->message);
+    l->phase = LIVE_SUSPENDED;
+    arm(host, l, open);
+    residency_offer(host, l);
+}
+
 void turn_step(theater_host *host, live *l)
 {
     THEATER_ASSERT(l->phase == LIVE_QUEUED);
@@ -341,11 +362,7 @@ void turn_step(theater_host *host, live *l)
         }
     }
     if (status == THEATER_ERR_INVALID || status == THEATER_ERR_UNSUPPORTED) {
-        /* Nothing was recorded: whoever ended the wait gave what the function cannot return. */
-        theater__log_write(&host->log, THEATER_LOG_ERROR, "a wait was not ended: %s",
-                           error.message);
-        l->phase = LIVE_SUSPENDED;
-        residency_offer(host, l);
+        refuse_end(host, l, &error);
         return;
     }
     if (status != THEATER_OK) {
