@@ -111,6 +111,9 @@ static void add_handlers(stage *s, const stage_options *options)
     assert_int_equal(theater_host_add_handler(s->host, &handler, &err), THEATER_OK);
     assert_int_equal(theater_runtime_handler(on_line, s, &handler, &err), THEATER_OK);
     assert_int_equal(theater_host_add_handler(s->host, &handler, &err), THEATER_OK);
+    if (options->handler != NULL) {
+        assert_int_equal(theater_host_add_handler(s->host, options->handler, &err), THEATER_OK);
+    }
     if (!options->without_desk) {
         theater_handler desk = THEATER_HANDLER_INIT;
         desk.name = "desk";

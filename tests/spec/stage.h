@@ -28,7 +28,8 @@ typedef struct stage_options {
     uint32_t live_max;
     bool real_clock;
     bool without_desk;
-    bool keeps_results; /* on_finished does not acknowledge */
+    bool keeps_results;             /* on_finished does not acknowledge */
+    const theater_handler *handler; /* one more; may be NULL */
 } stage_options;
 
 typedef struct stage_end {
