@@ -328,6 +328,95 @@ static void hosts__two_in_one_process_do_not_meet(void **state)
     stage_close(&b);
 }
 
+/* The same code over the other store, with eviction. */
+static void memory__is_no_other_world(void **state)
+{
+    (void)state;
+    const stage_options options = {.in_memory = true, .live_max = 1};
+    stage s;
+    stage_open(&s, &options);
+    assert_string_equal(theater_host_level(s.host), "memory");
+    theater_actor_component *component = stage_load(&s, "clock.wat");
+    theater_id talker = stage_spawn(&s, component, "talk", "[8, 10]");
+    theater_id napper = stage_spawn(&s, component, "naps", "[30, 100]");
+    theater_id asker = stage_spawn(&s, component, "ask", "[10001]");
+    theater_id cancelled = stage_spawn(&s, component, "sleep", "[18446744073709551615]");
+    stage_until(&s, cancelled, THEATER_ACTOR_ASLEEP);
+    assert_int_equal(theater_host_cancel(s.host, cancelled, NULL, NULL), THEATER_OK);
+    stage_run(&s);
+    expect_lines(&s, talker, "abcdefgh");
+    assert_string_equal(stage_find(&s, talker)->result, "{\"ok\":80}");
+    assert_string_equal(stage_find(&s, napper)->result, "{\"ok\":3000}");
+    assert_int_equal(stage_find(&s, asker)->reason, THEATER_END_LIMIT);
+    assert_int_equal(stage_find(&s, cancelled)->reason, THEATER_END_CANCELLED);
+    stage_close(&s);
+}
+
+/* A stop is for one run; what was asleep goes on in the next. */
+static void stop__ends_one_run(void **state)
+{
+    (void)state;
+    stage s;
+    theater_error err = THEATER_ERROR_INIT;
+    stage_open(&s, &plain);
+    theater_id id = stage_spawn(&s, stage_load(&s, "clock.wat"), "naps", "[30, 100]");
+    theater_host_stop(s.host);
+    assert_int_equal(theater_host_run(s.host, &err), THEATER_ERR_CANCELLED);
+    assert_int_equal(s.ends_count, 0);
+    stage_run(&s);
+    assert_string_equal(stage_find(&s, id)->result, "{\"ok\":3000}");
+    stage_close(&s);
+}
+
+static void release_counts(void *self)
+{
+    (*(unsigned *)self)++;
+}
+
+static theater_status setup_nothing(void *self, theater_actor_component *component,
+                                    theater_error *err)
+{
+    (void)self;
+    (void)component;
+    (void)err;
+    return THEATER_OK;
+}
+
+static void host__what_comes_too_early_or_late_is_refused(void **state)
+{
+    (void)state;
+    theater_host *host = NULL;
+    theater_error err = THEATER_ERROR_INIT;
+    unsigned released = 0;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.compiler_path = COMPILER;
+    options.struct_size--;
+    assert_int_equal(theater_host_new(&options, &host, &err), THEATER_ERR_INVALID);
+    options.struct_size++;
+    assert_int_equal(theater_host_new(&options, &host, &err), THEATER_OK);
+    assert_int_equal(theater_host_run(host, &err), THEATER_ERR_INVALID);
+    assert_int_equal(theater_host_dispatch(host, NULL, &err), THEATER_ERR_INVALID);
+    assert_int_equal(theater_host_active(host), 0);
+    theater_handler handler = THEATER_HANDLER_INIT;
+    handler.name = "counted";
+    handler.self = &released;
+    handler.release = release_counts;
+    assert_int_equal(theater_host_add_handler(host, &handler, &err), THEATER_ERR_INVALID);
+    assert_int_equal(released, 1); /* the host's to call, also if this fails */
+    handler.setup = setup_nothing;
+    assert_int_equal(theater_host_add_handler(host, &handler, &err), THEATER_OK);
+    assert_int_equal(theater_host_add_handler(host, &handler, &err), THEATER_ERR_EXISTS);
+    assert_int_equal(released, 2);
+    assert_int_equal(theater_host_open(host, &err), THEATER_OK);
+    assert_int_equal(theater_host_open(host, &err), THEATER_ERR_EXISTS);
+    handler.name = "late";
+    assert_int_equal(theater_host_add_handler(host, &handler, &err), THEATER_ERR_INVALID);
+    assert_int_equal(theater_host_run(host, &err), THEATER_OK);
+    assert_int_equal(released, 3);
+    theater_host_free(host);
+    assert_int_equal(released, 4);
+}
+
 static void open__a_store_that_another_host_holds_is_refused(void **state)
 {
     (void)state;
@@ -417,6 +506,9 @@ int main(void)
         cmocka_unit_test(log__goes_on_after_a_restart),
         cmocka_unit_test(seed__equal_runs_are_equal_byte_for_byte),
         cmocka_unit_test(hosts__two_in_one_process_do_not_meet),
+        cmocka_unit_test(memory__is_no_other_world),
+        cmocka_unit_test(stop__ends_one_run),
+        cmocka_unit_test(host__what_comes_too_early_or_late_is_refused),
         cmocka_unit_test(open__a_store_that_another_host_holds_is_refused),
         cmocka_unit_test(replay__of_a_changed_component_names_where_they_part),
         cmocka_unit_test(clock__a_real_sleep_is_never_early),

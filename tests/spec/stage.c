@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stage: see stage.h.
+ * The stage: see stage.h. What a callback is told is copied at once, since it borrows; what a test
+ * asks of a chain is asked of the store, never of the host that wrote it.
  */
 #include "stage.h"
 
@@ -129,7 +130,7 @@ static void open_host(stage *s, const stage_options *options)
     theater_host_options host_options = THEATER_HOST_OPTIONS_INIT;
     char url[sizeof(s->directory) + 8];
     (void)snprintf(url, sizeof(url), "log:%s", s->directory);
-    host_options.store_url = url;
+    host_options.store_url = options->in_memory ? "memory:" : url;
     host_options.clock = options->real_clock ? THEATER_CLOCK_REAL : THEATER_CLOCK_VIRTUAL;
     host_options.seed = options->seed;
     host_options.live_max = options->live_max;

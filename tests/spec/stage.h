@@ -27,6 +27,7 @@ typedef struct stage_options {
     uint64_t seed;
     uint32_t live_max;
     bool real_clock;
+    bool in_memory; /* no chains to look at */
     bool without_desk;
     bool keeps_results;             /* on_finished does not acknowledge */
     const theater_handler *handler; /* one more; may be NULL */
