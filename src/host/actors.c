@@ -35,6 +35,15 @@ static theater_status add_chunk(theater_host *host, theater_error *err)
     return THEATER_OK;
 }
 
+/* A chunk lives as long as one of its actors does: the next one to come makes it again. */
+static void drop_last(theater_host *host)
+{
+    host->actors_count--;
+    if (host->actors_count % ACTORS_CHUNK == 0) {
+        theater__free(host->chunks[host->actors_count / ACTORS_CHUNK]);
+    }
+}
+
 static theater_status reserve_timers(theater_host *host, theater_error *err)
 {
     uint32_t ids = host->actors_count + ACTORS_CHUNK;
@@ -72,7 +81,7 @@ theater_status actor_add(theater_host *host, const theater_id *id, uint32_t *out
     a->place = THEATER__PLACE_NONE;
     a->state = THEATER__STATE_IDLE;
     if (!theater__map_add(&host->index, index)) {
-        host->actors_count--;
+        drop_last(host);
         return theater__fail_nomem(err);
     }
     *out_index = index;
@@ -84,7 +93,7 @@ void actor_remove_last(theater_host *host, uint32_t index)
     THEATER_ASSERT(index + 1 == host->actors_count);
     THEATER_ASSERT(actor_at(host, index)->live == NULL);
     theater__map_remove(&host->index, index);
-    host->actors_count--;
+    drop_last(host);
 }
 
 uint32_t actor_find(const theater_host *host, const theater_id *id)
