@@ -53,11 +53,13 @@ typedef struct theater_host_options {
     theater_log_fn *log;         /**< may be NULL */
     void *log_userdata;
     theater_log_level log_level_max;
+    bool is_frozen; /**< nothing runs by itself: no sleeper wakes, nothing is given out, nothing is
+                         spawned; what theater_host_act() records is taken up by the next host */
 } theater_host_options;
-#define THEATER_HOST_OPTIONS_INIT                                                    \
-    {                                                                                \
-        sizeof(theater_host_options), NULL, false, THEATER_CLOCK_REAL, {0}, 0,       \
-            THEATER_OVERDUE_LATE, 0, false, NULL, NULL, NULL, NULL, THEATER_LOG_INFO \
+#define THEATER_HOST_OPTIONS_INIT                                                           \
+    {                                                                                       \
+        sizeof(theater_host_options), NULL, false, THEATER_CLOCK_REAL, {0}, 0,              \
+            THEATER_OVERDUE_LATE, 0, false, NULL, NULL, NULL, NULL, THEATER_LOG_INFO, false \
     }
 
 /**
@@ -212,6 +214,26 @@ THEATER_API theater_status theater_host_dispatch(theater_host *host, bool *out_m
 /** \brief Actors that still can do something by themselves: running, asleep, or reporting. */
 THEATER_API uint64_t theater_host_active(const theater_host *host);
 
+/** \brief Called when a watched descriptor is readable; may end watches, not free the host. */
+typedef void theater_watch_fn(int fd, void *userdata);
+/**
+ * \brief Serves a descriptor of the caller's in the host's own loop: theater_host_run() and
+ *        theater_host_dispatch() call back while it is readable, theater_host_fd() is readable then.
+ *
+ * A busy host looks once in a few iterations. It does not keep theater_host_run() from returning.
+ *
+ * \param fd       borrowed until theater_host_unwatch() or theater_host_free()
+ * \param callback on the owner's thread
+ * \retval THEATER_ERR_EXISTS  it is watched already
+ * \retval THEATER_ERR_LIMIT   watches_max (64)
+ * \retval THEATER_ERR_INVALID it cannot be polled
+ */
+THEATER_API theater_status theater_host_watch(theater_host *host, int fd,
+                                              theater_watch_fn *callback, void *userdata,
+                                              theater_error *err);
+/** \brief Ends a watch; what is not watched is left alone. Call it before the descriptor is closed. */
+THEATER_API void theater_host_unwatch(theater_host *host, int fd);
+
 /** \brief Makes theater_host_run() return soon. Any thread, signal handlers too. */
 THEATER_API void theater_host_stop(theater_host *host);
 /** \brief Makes the descriptor readable. Any thread, signal handlers too. */
@@ -236,6 +258,40 @@ THEATER_API theater_status theater_host_wake(theater_host *host, theater_id id, 
 /** \brief Ends an actor, with an event. */
 THEATER_API theater_status theater_host_cancel(theater_host *host, theater_id id, const char *by,
                                                theater_error *err);
+/** What can be done to an actor. */
+typedef enum theater_act_kind {
+    THEATER_ACT_WAKE = 1,        /**< theater_host_wake() */
+    THEATER_ACT_CANCEL_WAIT = 2, /**< theater_host_cancel_wait() */
+    THEATER_ACT_CANCEL = 3       /**< theater_host_cancel() */
+} theater_act_kind;
+
+/** How an act went. Borrows during the callback. */
+typedef struct theater_acted {
+    theater_id id;
+    theater_act_kind kind;
+    theater_status status; /**< OK: its event is durable */
+    uint64_t seq;          /**< OK: that event */
+    const char *message;   /**< otherwise: why there is none, one line */
+} theater_acted;
+
+/**
+ * \brief Called once for each accepted act, at the latest by theater_host_free().
+ *
+ * With THEATER_ERR_CLOSED it is not known whether the act is in the chain; with any other failure
+ * it is not.
+ */
+typedef void theater_acted_fn(const theater_acted *acted, void *userdata);
+/**
+ * \brief Does something to an actor and says when that is durable.
+ * \param by       who does it, for the chain; may be NULL
+ * \param callback never called if this fails, otherwise once
+ * \retval THEATER_ERR_NOTFOUND no such actor, it has ended, it does not wait for anything
+ * \retval THEATER_ERR_CLOSED   it is parked
+ */
+THEATER_API theater_status theater_host_act(theater_host *host, theater_act_kind kind,
+                                            theater_id id, const char *by,
+                                            theater_acted_fn *callback, void *userdata,
+                                            theater_error *err);
 /** \brief Tries a parked actor again. */
 THEATER_API theater_status theater_host_resume(theater_host *host, theater_id id,
                                                theater_error *err);
@@ -266,6 +322,9 @@ typedef struct theater_host_stats {
     uint64_t parked;
     uint64_t terminated; /**< actors ended by a limit */
     uint64_t prefetches; /**< sleepers that were brought into memory before they were due */
+/** \brief The same from a position on (0: the first): positions never change, so pages fit. */
+THEATER_API void theater_host_visit_from(theater_host *host, uint64_t position,
+                                         theater_actor_visit_fn *visit, void *userdata);
 } theater_host_stats;
 /** \brief Fills what fits into out_stats->struct_size. */
 THEATER_API void theater_host_stats_get(const theater_host *host, theater_host_stats *out_stats);

@@ -220,6 +220,7 @@ void actor_park(theater_host *host, uint32_t index, const theater_error *error)
         l->phase = LIVE_OVER;
         actor_settle(host, index);
     }
+        acts_failed(host, l, a->next_seq, error);
     if (host->on_parked != NULL) {
         host->on_parked(a->id, error->status, error->message, host->on_parked_userdata);
         return;

@@ -76,6 +76,7 @@ static theater_status submit(theater_host *host, live *l, const theater__chain_w
         a->next_seq = writer->next_seq;
         host->stats.events += writer->frames_count;
     }
+    f->last_seq = a->next_seq - 1;
     return THEATER_OK;
 }
 
@@ -177,7 +178,7 @@ static void batch_completed(theater_host *host, const theater__store_completion 
         }
     } else if (completion->status != THEATER_OK) {
         commit_fail(host, &completion->error);
-    } else if (f->has_outputs) {
+    } else if (f->has_outputs && !host->options.is_frozen) {
         l->inflight++; /* callbacks may act on this actor: keep its live part */
         uint64_t given =
             outputs_give(host, index, &f->frames, &f->parent, f->first_seq, a->delivered_seq);
@@ -187,6 +188,15 @@ static void batch_completed(theater_host *host, const theater__store_completion 
             l->standing.delivered_seq = given;
             commit_note(host, l);
         }
+    }
+    if (l->acts != NULL) {
+        l->inflight++;
+        if (completion->status == THEATER_OK) {
+            acts_durable(host, l, f->last_seq);
+        } else {
+            acts_failed(host, l, 1, &completion->error);
+        }
+        l->inflight--;
     }
     flight_free(f);
     if (a->live != NULL) {

@@ -298,10 +298,13 @@ theater_status theater_host_open(theater_host *host, theater_error *err)
 
 static void free_lives(theater_host *host)
 {
+    theater_error closed = THEATER_ERROR_INIT;
+    (void)theater__fail(&closed, THEATER_ERR_CLOSED, "the host was closed before that was durable");
     for (uint32_t i = 0; i < host->actors_count; i++) {
         live *l = actor_at(host, i)->live;
         if (l != NULL) {
             l->inflight = 0; /* the store is closed: nothing will complete */
+            acts_failed(host, l, 1, host->failure.status != THEATER_OK ? &host->failure : &closed);
             actor_free_live(host, l);
         }
     }
@@ -346,6 +349,7 @@ void theater_host_free(theater_host *host)
     theater__timerq_deinit(&host->wall_queue);
     theater__timerq_deinit(&host->evict_queue);
     theater__free(host->parked);
+    watches_free(host);
     theater__free(host->store_url);
     theater__free(host->cache_directory);
     theater__free(host->compiler_path);

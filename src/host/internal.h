@@ -10,6 +10,8 @@
  *   outputs.c    what the outside sees, once it is durable
  *   recover.c    the actors of a store that was opened
  *   acts.c       cancel, wake, complete
+ *   acted.c      who did so, and waits until it is durable
+ *   watch.c      descriptors of others, served by the loop
  *
  * An actor has two parts. The slim one (struct actor, about a hundred bytes) is there for every
  * actor; the live one is made when it has something to do and freed when it has not: an evicted
@@ -54,6 +56,8 @@
 #define FLUSH_BYTES ((size_t)64 << 10)
 
 typedef struct live live;
+typedef struct act_note act_note; /* acted.c */
+typedef struct watch watch;       /* watch.c */
 
 /* The slim part. */
 typedef struct actor {
@@ -104,6 +108,7 @@ struct live {
     bool is_asked; /* its first record is read for profile_read() */
     theater__buffer *asked_call;
     bool is_resumed; /* parked before: its timer has to be armed again */
+    act_note *acts;  /* whose doer waits until they are durable */
 };
 
 /* One batch in flight. */
@@ -114,6 +119,7 @@ typedef struct flight {
     theater__buffer frames; /* if it has outputs */
     theater_hash parent;
     uint64_t first_seq;
+    uint64_t last_seq; /* durable with it */
 } flight;
 
 typedef struct parked_note {
@@ -187,7 +193,12 @@ struct theater_host {
 
     int epoll_fd;
     int event_fd;
+    watch *watches; /* NULL: none yet */
+    uint32_t watches_count;
+    uint32_t watch_skips;
+    int watch_epoll_fd;
     atomic_bool is_stopping;
+    bool is_busy;            /* the last iteration left something to run */
     theater_mono now;        /* of this iteration */
     theater_mono step_mono;  /* when the running step began */
     theater_mono ready_mono; /* when somebody who was not due ran last */
@@ -291,6 +302,20 @@ theater_status recover_all(theater_host *host, theater_error *err);
 /* Sets how the open request ends, if nothing did before. False: something did. */
 bool act_end_wait(theater_host *host, uint32_t index, uint64_t seq, theater_wait_outcome outcome,
                   const char *by, const theater__buffer *value, theater_error *err);
+
+/* ---- acted.c ---- */
+/* The event of what was asked for: the end of a wait, or of the actor. */
+void acts_recorded(live *l, bool is_actors_end, uint64_t seq);
+/* Events up to this one are durable. */
+void acts_durable(theater_host *host, live *l, uint64_t last_seq);
+/* The end of a wait could not be recorded. */
+void acts_refused(theater_host *host, live *l, const theater_error *error);
+/* What was not recorded yet will not be, nor what was recorded from first_seq on. */
+void acts_failed(theater_host *host, live *l, uint64_t first_seq, const theater_error *error);
+
+/* ---- watch.c ---- */
+void watches_serve(theater_host *host, bool is_busy);
+void watches_free(theater_host *host);
 
 /* ---- entropy.c ---- */
 void entropy_fill(theater_host *host, uint8_t *out_bytes, size_t size);

@@ -91,16 +91,23 @@ theater_status theater_host_actor(theater_host *host, theater_id id, theater_act
     return THEATER_OK;
 }
 
-void theater_host_visit(theater_host *host, theater_actor_visit_fn *visit, void *userdata)
+void theater_host_visit_from(theater_host *host, uint64_t position, theater_actor_visit_fn *visit,
+                             void *userdata)
 {
     THEATER_ASSERT(host != NULL);
-    for (uint32_t i = 0; i < host->actors_count; i++) {
+    THEATER_ASSERT(visit != NULL);
+    for (uint64_t i = position; i < host->actors_count; i++) {
         theater_actor_info info;
-        fill_info(host, i, &info);
+        fill_info(host, (uint32_t)i, &info);
         if (visit(&info, userdata) != 0) {
             return;
         }
     }
+}
+
+void theater_host_visit(theater_host *host, theater_actor_visit_fn *visit, void *userdata)
+{
+    theater_host_visit_from(host, 0, visit, userdata);
 }
 
 void theater_host_stats_get(const theater_host *host, theater_host_stats *out_stats)

@@ -114,6 +114,9 @@ static bool has_more(theater_host *host)
     if (theater__store_fd(host->store) < 0 && theater__store_inflight(host->store) > 0) {
         return true;
     }
+    if (host->options.is_frozen) {
+        return false;
+    }
     if (theater__clock_is_simulated(host->clock)) {
         return theater__store_inflight(host->store) == 0 && jump(host);
     }
@@ -124,9 +127,12 @@ static theater_status iterate(theater_host *host, bool *out_more, theater_error 
 {
     theater__clock_acknowledge(host->clock);
     drain_event_fd(host);
+    watches_serve(host, host->is_busy);
     notice_step(host);
     commit_poll(host);
-    pop_due(host);
+    if (!host->options.is_frozen) {
+        pop_due(host);
+    }
     step_ready(host);
     commit_poll(host);
     notice_step(host);
@@ -139,7 +145,10 @@ static theater_status iterate(theater_host *host, bool *out_more, theater_error 
     theater_mono due_mono = {theater__timerq_next_key(&host->mono_queue)};
     theater_wall due_wall = {theater__timerq_next_key(&host->wall_queue)};
     *out_more = has_more(host);
-    theater__clock_arm(host->clock, due_mono, due_wall);
+    host->is_busy = *out_more;
+    if (!host->options.is_frozen) {
+        theater__clock_arm(host->clock, due_mono, due_wall);
+    }
     return THEATER_OK;
 }
 
@@ -169,9 +178,12 @@ static uint32_t busy_count(const theater_host *host)
 
 static bool is_done(const theater_host *host)
 {
-    return host->active == 0 && theater__list_empty(&host->urgent) &&
-           theater__list_empty(&host->ready) && theater__list_empty(&host->stalled) &&
-           theater__store_inflight(host->store) == 0 && busy_count(host) == 0;
+    bool is_idle = theater__list_empty(&host->urgent) && theater__list_empty(&host->ready) &&
+                   theater__list_empty(&host->stalled) && theater__store_inflight(host->store) == 0;
+    if (host->options.is_frozen) {
+        return is_idle && host->loading_count == 0;
+    }
+    return is_idle && host->active == 0 && busy_count(host) == 0;
 }
 
 static theater_status wait_for_events(theater_host *host, theater_error *err)

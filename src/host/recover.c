@@ -71,11 +71,18 @@ static theater_status schedule(theater_host *host, uint32_t index,
         host->has_evicted = true;
         return THEATER_OK;
     }
+    if (host->options.is_frozen && !has_outputs) {
+        return THEATER_OK; /* nothing runs by itself */
+    }
     live *l = actor_make_live(host, index, err);
     if (l == NULL) {
         return THEATER_ERR_NOMEM;
     }
     l->standing = *standing;
+    if (host->options.is_frozen) {
+        l->inflight++; /* never let go: its standing says what is still to be given out */
+        return THEATER_OK;
+    }
     if (has_outputs) {
         begin_redelivery(host, l);
     }

@@ -250,6 +250,9 @@ static theater_status check_options(const theater_host *host,
         return theater__fail(err, THEATER_ERR_INVALID,
                              "open the host and load a component before an actor is spawned");
     }
+    if (host->options.is_frozen) {
+        return theater__fail(err, THEATER_ERR_CLOSED, "the host is frozen: it runs nothing");
+    }
     if (options->struct_size != sizeof(*options) ||
         options->limits.struct_size != sizeof(options->limits)) {
         return theater__fail(err, THEATER_ERR_INVALID,

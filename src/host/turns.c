@@ -131,6 +131,9 @@ static theater_status end_request(theater_host *host, live *l, theater_error *er
         status = theater__turn_complete(l->turn, &end, err);
     }
     theater__arena_deinit(&arena);
+    if (status == THEATER_OK && l->acts != NULL) {
+        acts_recorded(l, false, theater__turn_writer(l->turn)->next_seq - 1);
+    }
     l->has_end = false;
     theater__buffer_clear(&l->end_value);
     if (status == THEATER_OK) {
@@ -216,6 +219,25 @@ static void on_finished(theater_host *host, live *l)
     actor_set_state(host, a, THEATER__STATE_ENDED, 0);
     l->phase = LIVE_OVER;
     if (commit_turn(host, l)) {
+    if (l->acts != NULL) {
+        theater_error error = THEATER_ERROR_INIT;
+        (void)theater__fail(&error, THEATER_ERR_NOTFOUND, "the actor has ended");
+        acts_failed(host, l, UINT64_MAX, &error);
+    }
+    if (commit_turn(host, l)) {
+        residency_leave(host, l);
+        actor_settle(host, l->index);
+    }
+}
+
+/* A frozen host records the end of a wait; who opens the store next runs the actor. */
+static void halt(theater_host *host, live *l)
+{
+    l->standing.state = THEATER__STATE_RUNNING;
+    l->standing.wait_kind = 0;
+    l->standing.wait_seq = 0;
+    actor_set_state(host, actor_at(host, l->index), THEATER__STATE_RUNNING, 0);
+    l->phase = LIVE_OVER;
         residency_leave(host, l);
         actor_settle(host, l->index);
     }
@@ -262,6 +284,7 @@ static theater_status cancel(theater_host *host, live *l, theater_error *err)
     theater_status status = theater__turn_terminate(l->turn, THEATER_END_CANCELLED, text, err);
     if (status == THEATER_OK) {
         on_finished(host, l);
+        acts_recorded(l, true, theater__turn_writer(l->turn)->next_seq - 1);
     }
     return status;
 }
@@ -334,6 +357,7 @@ static void refuse_end(theater_host *host, live *l, theater_error *error)
     }
     theater__log_write(&host->log, THEATER_LOG_ERROR, "a wait was not ended: %s", error->message);
     l->phase = LIVE_SUSPENDED;
+    acts_refused(host, l, error);
     arm(host, l, open);
     residency_offer(host, l);
 }
@@ -360,6 +384,10 @@ void turn_step(theater_host *host, live *l)
         } else {
             status = end_request(host, l, &error);
         }
+            if (status == THEATER_OK && host->options.is_frozen) {
+                halt(host, l);
+                return;
+            }
     }
     if (status == THEATER_ERR_INVALID || status == THEATER_ERR_UNSUPPORTED) {
         refuse_end(host, l, &error);
