@@ -740,6 +740,7 @@ theater_status theater__values_from_json(const char *json, size_t size,
     THEATER_CLEANUP(theater__json_put) json_object *root = NULL;
     theater_status status = theater__json_parse(json, size, &root, err);
     if (status != THEATER_OK) {
+        (void)theater__fail_in(err, "arguments");
         return status;
     }
     bool fits = json_object_get_type(root) == json_type_array &&
