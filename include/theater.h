@@ -27,6 +27,7 @@
 #include <theater/id.h>
 #include <theater/limits.h>
 #include <theater/log.h>
+#include <theater/measure.h>
 #include <theater/runtime.h>
 #include <theater/shutdown.h>
 #include <theater/time.h>

@@ -202,7 +202,7 @@ THEATER_API theater_status theater_host_spawn(theater_host *host,
  */
 THEATER_API theater_status theater_host_run(theater_host *host, theater_error *err);
 
-/** \brief A descriptor to poll for reading; -1 with a virtual clock. */
+/** \brief A descriptor to poll for reading. With a virtual clock it is for durability alone. */
 THEATER_API int theater_host_fd(const theater_host *host);
 
 /**
@@ -244,7 +244,8 @@ THEATER_API void theater_host_wake_up(theater_host *host);
  * \param value copied; the function's result, or what its finish callback is given; may be NULL
  * \param by    who does it, for the chain; may be NULL
  * \retval THEATER_ERR_NOTFOUND no such actor, or that request is not open (any more)
- * \retval THEATER_ERR_INVALID  the value does not have the type of the function's result
+ * \retval THEATER_ERR_INVALID  no value where the function has a result; a value of another type is
+ *         said to the log, and the wait stays open
  */
 THEATER_API theater_status theater_host_complete(theater_host *host, theater_token token,
                                                  const theater_value *value, const char *by,
@@ -295,7 +296,8 @@ THEATER_API theater_status theater_host_act(theater_host *host, theater_act_kind
 /** \brief Tries a parked actor again. */
 THEATER_API theater_status theater_host_resume(theater_host *host, theater_id id,
                                                theater_error *err);
-/** \brief Ends every open wait with the outcome SHUTDOWN: the policy that tells the actors. */
+/** \brief Ends every open wait that has a finish callback with the outcome SHUTDOWN: the policy that
+ *  tells the actors. Others stay as they are. */
 THEATER_API theater_status theater_host_tell_shutdown(theater_host *host, theater_error *err);
 /** \brief The host's shutdown, to subscribe to or to signal. The host's own. */
 THEATER_API theater_shutdown_controller *theater_host_shutdown(theater_host *host);
@@ -303,11 +305,28 @@ THEATER_API theater_shutdown_controller *theater_host_shutdown(theater_host *hos
 /** \brief Looks an actor up. */
 THEATER_API theater_status theater_host_actor(theater_host *host, theater_id id,
                                               theater_actor_info *out_info, theater_error *err);
+/**
+ * \brief The chain of an actor of an open host, out of any store, as far as it was recorded.
+ *
+ * Waits for the disk; callbacks of the host may run meanwhile. Not from inside a callback.
+ *
+ * \param host      owner thread only
+ * \param id        the actor
+ * \param out_chain to be freed with theater_chain_free()
+ * \param err       optional
+ * \retval THEATER_ERR_NOTFOUND no such actor
+ * \retval THEATER_ERR_CORRUPT  what the store holds of it cannot be read
+ */
+THEATER_API theater_status theater_host_chain(theater_host *host, theater_id id,
+                                              theater_chain **out_chain, theater_error *err);
 /** \brief Visits all actors; non-zero stops. */
 typedef int theater_actor_visit_fn(const theater_actor_info *info, void *userdata);
 /** \brief Visits all actors in the order of their first appearance. */
 THEATER_API void theater_host_visit(theater_host *host, theater_actor_visit_fn *visit,
                                     void *userdata);
+/** \brief The same from a position on (0: the first): positions never change, so pages fit. */
+THEATER_API void theater_host_visit_from(theater_host *host, uint64_t position,
+                                         theater_actor_visit_fn *visit, void *userdata);
 
 /** What a host did so far. */
 typedef struct theater_host_stats {
@@ -322,9 +341,7 @@ typedef struct theater_host_stats {
     uint64_t parked;
     uint64_t terminated; /**< actors ended by a limit */
     uint64_t prefetches; /**< sleepers that were brought into memory before they were due */
-/** \brief The same from a position on (0: the first): positions never change, so pages fit. */
-THEATER_API void theater_host_visit_from(theater_host *host, uint64_t position,
-                                         theater_actor_visit_fn *visit, void *userdata);
+    uint64_t asleep;     /**< actors that sleep, in memory or not, parked ones included */
 } theater_host_stats;
 /** \brief Fills what fits into out_stats->struct_size. */
 THEATER_API void theater_host_stats_get(const theater_host *host, theater_host_stats *out_stats);

@@ -114,9 +114,11 @@ static bool is_active(theater__state state, uint8_t wait_kind, bool is_parked)
 void actor_set_state(theater_host *host, actor *a, theater__state state, uint8_t wait_kind)
 {
     host->active -= is_active((theater__state)a->state, a->wait_kind, a->is_parked);
+    host->stats.asleep -= a->state == THEATER__STATE_ASLEEP;
     a->state = (uint8_t)state;
     a->wait_kind = wait_kind;
     host->active += is_active(state, wait_kind, a->is_parked);
+    host->stats.asleep += state == THEATER__STATE_ASLEEP;
 }
 
 /* An evicted actor is suspended in the last event of its chain: its end is what would come next. */
@@ -218,9 +220,9 @@ void actor_park(theater_host *host, uint32_t index, const theater_error *error)
             theater__list_remove(&l->link);
         }
         l->phase = LIVE_OVER;
+        acts_failed(host, l, a->next_seq, error);
         actor_settle(host, index);
     }
-        acts_failed(host, l, a->next_seq, error);
     if (host->on_parked != NULL) {
         host->on_parked(a->id, error->status, error->message, host->on_parked_userdata);
         return;

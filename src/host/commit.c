@@ -212,6 +212,10 @@ static void read_completed(theater_host *host, theater__store_completion *comple
     l->inflight--;
     host->loading_count--;
     actor *a = actor_at(host, l->index);
+    if (l->asked_ticket != 0 && completion->ticket == l->asked_ticket) {
+        chain_asked(l, completion);
+        return;
+    }
     if (a->is_parked) {
         actor_settle(host, l->index);
         return;

@@ -29,6 +29,7 @@
 #include <clock/ticker.h>
 #include <store/store.h>
 #include <theater/host.h>
+#include <theater/measure.h>
 #include <timerq/timerq.h>
 
 #define NO_ACTOR UINT32_MAX
@@ -107,8 +108,12 @@ struct live {
     bool is_redelivering;
     bool is_asked; /* its first record is read for profile_read() */
     theater__buffer *asked_call;
-    bool is_resumed; /* parked before: its timer has to be armed again */
-    act_note *acts;  /* whose doer waits until they are durable */
+    /* theater_host_chain() waits for this read; it is nobody else's */
+    theater__ticket asked_ticket; /* 0: none */
+    theater__buffer *asked_chain;
+    theater_error *asked_error; /* of the read, if it fails */
+    bool is_resumed;            /* parked before: its timer has to be armed again */
+    act_note *acts;             /* whose doer waits until they are durable */
 };
 
 /* One batch in flight. */
@@ -207,6 +212,7 @@ struct theater_host {
     theater_error failure;   /* the store has stopped */
     uint64_t entropy_counter;
     theater_host_stats stats;
+    theater_histogram lateness; /* of waits that ended by their time, ns */
 };
 
 /* ---- actors.c: the table ---- */
@@ -258,6 +264,8 @@ theater_status profile_read(theater_host *host, uint32_t index, theater__buffer 
 void residency_loaded(theater_host *host, live *l, theater__store_completion *completion);
 /* A read of profile_read() has completed. */
 void residency_asked(theater_host *host, live *l, const theater__store_completion *completion);
+/* A read of theater_host_chain() has completed. */
+void chain_asked(live *l, const theater__store_completion *completion);
 /* Takes down up to so many turns that are over; false if there are none left. */
 bool residency_sweep(theater_host *host, uint32_t count);
 /* The turn is no longer needed in memory. */

@@ -113,6 +113,7 @@ static theater_status end_request(theater_host *host, live *l, theater_error *er
         }
         end.late_ns = late_ns(host, l, open);
         host->stats.wakes++;
+        theater_histogram_add(&host->lateness, end.late_ns);
         if (end.late_ns > host->stats.late_max_ns) {
             host->stats.late_max_ns = end.late_ns;
         }
@@ -130,10 +131,10 @@ static theater_status end_request(theater_host *host, live *l, theater_error *er
     if (status == THEATER_OK) {
         status = theater__turn_complete(l->turn, &end, err);
     }
-    theater__arena_deinit(&arena);
     if (status == THEATER_OK && l->acts != NULL) {
         acts_recorded(l, false, theater__turn_writer(l->turn)->next_seq - 1);
     }
+    theater__arena_deinit(&arena);
     l->has_end = false;
     theater__buffer_clear(&l->end_value);
     if (status == THEATER_OK) {
@@ -218,7 +219,6 @@ static void on_finished(theater_host *host, live *l)
     l->standing.wait_seq = 0;
     actor_set_state(host, a, THEATER__STATE_ENDED, 0);
     l->phase = LIVE_OVER;
-    if (commit_turn(host, l)) {
     if (l->acts != NULL) {
         theater_error error = THEATER_ERROR_INIT;
         (void)theater__fail(&error, THEATER_ERR_NOTFOUND, "the actor has ended");
@@ -238,6 +238,7 @@ static void halt(theater_host *host, live *l)
     l->standing.wait_seq = 0;
     actor_set_state(host, actor_at(host, l->index), THEATER__STATE_RUNNING, 0);
     l->phase = LIVE_OVER;
+    if (commit_turn(host, l)) {
         residency_leave(host, l);
         actor_settle(host, l->index);
     }
@@ -283,8 +284,8 @@ static theater_status cancel(theater_host *host, live *l, theater_error *err)
     l->is_cancelled = false;
     theater_status status = theater__turn_terminate(l->turn, THEATER_END_CANCELLED, text, err);
     if (status == THEATER_OK) {
-        on_finished(host, l);
         acts_recorded(l, true, theater__turn_writer(l->turn)->next_seq - 1);
+        on_finished(host, l);
     }
     return status;
 }
@@ -356,8 +357,8 @@ static void refuse_end(theater_host *host, live *l, theater_error *error)
         return;
     }
     theater__log_write(&host->log, THEATER_LOG_ERROR, "a wait was not ended: %s", error->message);
-    l->phase = LIVE_SUSPENDED;
     acts_refused(host, l, error);
+    l->phase = LIVE_SUSPENDED;
     arm(host, l, open);
     residency_offer(host, l);
 }
@@ -383,11 +384,11 @@ void turn_step(theater_host *host, live *l)
             return;
         } else {
             status = end_request(host, l, &error);
-        }
             if (status == THEATER_OK && host->options.is_frozen) {
                 halt(host, l);
                 return;
             }
+        }
     }
     if (status == THEATER_ERR_INVALID || status == THEATER_ERR_UNSUPPORTED) {
         refuse_end(host, l, &error);
