@@ -502,7 +502,7 @@ static theater__turn_outcome on_trap(theater__turn *turn)
     case THEATER__TRAP_MACHINE:
         break;
     }
-    (void)theater__fail(&error, THEATER_ERR_NOMEM, "the machine gave out: %s", text);
+    (void)theater__fail(&error, THEATER_ERR_NOMEM, "the turn was abandoned: %s", text);
     return abandon(turn, &error);
 }
 

@@ -211,7 +211,10 @@ theater_status theater_host_run(theater_host *host, theater_error *err)
         bool more = false;
         theater_status status = iterate(host, &more, err);
         if (status == THEATER_OK && !more) {
-            if (is_done(host)) {
+            /* Virtual time has nowhere to go when only waits without an end are left. */
+            bool is_stuck = theater__clock_is_simulated(host->clock) &&
+                            theater__store_inflight(host->store) == 0;
+            if (is_done(host) || is_stuck) {
                 return THEATER_OK;
             }
             status = wait_for_events(host, err);
@@ -224,7 +227,7 @@ theater_status theater_host_run(theater_host *host, theater_error *err)
 
 int theater_host_fd(const theater_host *host)
 {
-    return host->options.clock == THEATER_CLOCK_VIRTUAL ? -1 : host->epoll_fd;
+    return host->epoll_fd;
 }
 
 uint64_t theater_host_active(const theater_host *host)

@@ -310,8 +310,8 @@ static const refused refusals[] = {
     {&t_string, "[\"\\ud83dx\"]", "arguments: JSON at byte 1: half a surrogate pair"},
     {&t_string, "[\"a\nb\"]",
      "arguments: JSON at byte 1: a control character in a string; write it as \\u00XX"},
-    {&t_string, "[\"\xFF\"]", "JSON has to be UTF-8"},
-    {&t_string, "[\"\xED\xA0\x80\"]", "JSON has to be UTF-8"},
+    {&t_string, "[\"\xFF\"]", "arguments: JSON has to be UTF-8"},
+    {&t_string, "[\"\xED\xA0\x80\"]", "arguments: JSON has to be UTF-8"},
 };
 
 static void from_json__refused_says_why(void **state)
@@ -340,7 +340,7 @@ static void from_json__nul_byte_is_refused(void **state)
     theater_value value = {0};
     theater_error err = THEATER_ERROR_INIT;
     assert_int_equal(read_one(&t_u64, "[1]\0", 4, &arena, &value, &err), THEATER_ERR_INVALID);
-    assert_string_equal(err.message, "JSON holds a NUL byte");
+    assert_string_equal(err.message, "arguments: JSON holds a NUL byte");
     theater__arena_deinit(&arena);
 }
 
@@ -461,7 +461,8 @@ static void from_json__size_has_a_bound(void **state)
     assert_int_equal(read_one(&t_u64, json, THEATER__PAYLOAD_BYTES_MAX + 1, &arena, &value, &err),
                      THEATER_ERR_LIMIT);
     assert_string_equal(err.message,
-                        "JSON of 4194305 bytes is longer than payload_bytes_max (4194304)");
+                        "arguments: JSON of 4194305 bytes is longer than "
+                        "payload_bytes_max (4194304)");
     theater__arena_deinit(&arena);
 }
 
