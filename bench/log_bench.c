@@ -3,14 +3,17 @@
  * The log store beside the system calls it is made of and beside SQLite, on the same disk, in the
  * same run, round by round in turn.
  *
- *     log_bench [--json] [--directory DIR] [--commits N]
+ *     log_bench [--json] [--directory DIR] [--commits N] [--open GIB [--sleepers N]]
  *
  * commit     one batch at a time, each waited for: through the store, as a bare pwrite + fdatasync
- *            of as many bytes, and as an SQLite transaction (WAL, synchronous=FULL) of as many
- *            bytes
+ *            of as many bytes (into a file of zeros, the fastest there is, and at the end of a file
+ *            that grows), and as an SQLite transaction (WAL, synchronous=FULL) of as many bytes
  * writers    256 actors, each with one batch in flight, by events in a batch
  * stream     the same actors, nobody waits
  * submit     CPU of the owner's thread for one submit, and for one completion
+ * open       with --open, only this: a store with so many sleepers and so many GiB of history is
+ *            made, its pages are dropped from the cache, and it is opened: until the first sleeper
+ *            is known, until all are, and until one's chain was read
  */
 #include <store/store.h>
 
@@ -42,6 +45,8 @@ typedef struct settings {
     bool json;
     const char *parent;
     uint32_t commits;
+    uint32_t open_gib;
+    uint32_t sleepers;
 } settings;
 
 typedef struct writer {
@@ -183,6 +188,19 @@ static double commit_raw(int fd, uint64_t *offset, uint32_t commits)
     return (double)(now_ns(CLOCK_MONOTONIC) - start) / commits;
 }
 
+/* A file of so many zeros, on the disk. */
+static int open_zeros(const char *path, uint64_t size)
+{
+    static const uint8_t zeros[65536];
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    must(fd >= 0, "open");
+    for (uint64_t at = 0; at < size; at += sizeof zeros) {
+        must(pwrite(fd, zeros, sizeof zeros, (off_t)at) == (ssize_t)sizeof zeros, "pwrite");
+    }
+    must(fsync(fd) == 0, "fsync");
+    return fd;
+}
+
 #ifdef BENCH_SQLITE
 static sqlite3_stmt *open_sqlite(const char *path, sqlite3 **out_db)
 {
@@ -230,10 +248,13 @@ static void bench_commits(const settings *how, const char *directory, theater__s
     char path[512];
     double by_store[ROUNDS];
     double by_raw[ROUNDS];
+    double by_growing[ROUNDS];
     (void)snprintf(path, sizeof path, "%s/raw", directory);
-    int fd = open(path, O_RDWR | O_CREAT, 0600);
-    must(fd >= 0, "open");
+    int fd = open_zeros(path, (uint64_t)how->commits * ROUNDS * COMMIT_BYTES);
+    (void)snprintf(path, sizeof path, "%s/growing", directory);
+    int growing_fd = open_zeros(path, 0);
     uint64_t offset = 0;
+    uint64_t growing_offset = 0;
 #ifdef BENCH_SQLITE
     double by_sqlite[ROUNDS];
     sqlite3 *db = NULL;
@@ -243,6 +264,7 @@ static void bench_commits(const settings *how, const char *directory, theater__s
     for (unsigned i = 0; i < ROUNDS; i++) {
         by_store[i] = commit_store(store, how->commits);
         by_raw[i] = commit_raw(fd, &offset, how->commits);
+        by_growing[i] = commit_raw(growing_fd, &growing_offset, how->commits);
 #ifdef BENCH_SQLITE
         by_sqlite[i] = commit_sqlite(insert, how->commits);
 #endif
@@ -252,6 +274,7 @@ static void bench_commits(const settings *how, const char *directory, theater__s
     row(how, "commit, one at a time: log", "us", log_ns / 1000);
     row(how, "commit, one at a time: raw pwrite+fdatasync", "us", raw_ns / 1000);
     row(how, "commit, log in percent of raw speed", "%", raw_ns / log_ns * 100);
+    row(how, "commit, raw at the end of a growing file", "us", median(by_growing) / 1000);
 #ifdef BENCH_SQLITE
     double sqlite_ns = median(by_sqlite);
     row(how, "commit, one at a time: SQLite WAL FULL", "us", sqlite_ns / 1000);
@@ -260,6 +283,7 @@ static void bench_commits(const settings *how, const char *directory, theater__s
     (void)sqlite3_close(db);
 #endif
     (void)close(fd);
+    (void)close(growing_fd);
 }
 
 static void bench_writers(const settings *how, theater__store *store)
@@ -295,7 +319,7 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 
 static settings parse(int argc, char **argv)
 {
-    settings how = {.parent = ".", .commits = 200};
+    settings how = {.parent = ".", .commits = 200, .sleepers = 100000};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             how.json = true;
@@ -303,12 +327,115 @@ static settings parse(int argc, char **argv)
             how.parent = argv[++i];
         } else if (strcmp(argv[i], "--commits") == 0 && i + 1 < argc) {
             how.commits = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--open") == 0 && i + 1 < argc) {
+            how.open_gib = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--sleepers") == 0 && i + 1 < argc) {
+            how.sleepers = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else {
-            must(false, "usage: log_bench [--json] [--directory DIR] [--commits N]");
+            must(false, "usage: log_bench [--json] [--directory DIR] [--commits N] "
+                        "[--open GIB [--sleepers N]]");
         }
     }
     must(how.commits > 0, "--commits has to be 1 or more");
+    must(how.sleepers > 0, "--sleepers has to be 1 or more");
     return how;
+}
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+/* Writes the history: the sleepers in turn, as if each woke again and again. */
+static void write_history(const settings *how, theater__store *store, writer *sleepers)
+{
+    uint64_t wanted = (uint64_t)how->open_gib << 30;
+    uint64_t written = 0;
+    uint64_t inflight = 0;
+    uint32_t turn = 0;
+    while (written < wanted || sleepers[how->sleepers - 1].next_seq == 0) {
+        /* Not all as often as all others: every 16th only at the beginning. */
+        writer *it = &sleepers[turn % how->sleepers];
+        turn++;
+        if (it->next_seq > 0 && turn % 16 == 0) {
+            continue;
+        }
+        submit(store, it, COMMIT_EVENTS);
+        written += COMMIT_BYTES - 64;
+        inflight++;
+        while (inflight > 4096) {
+            (void)wait_one(store);
+            inflight--;
+        }
+    }
+    while (inflight > 0) {
+        (void)wait_one(store);
+        inflight--;
+    }
+}
+
+static int drop_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)where;
+    int fd = type == FTW_F ? open(path, O_RDONLY) : -1;
+    if (fd >= 0) {
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        (void)close(fd);
+    }
+    return 0;
+}
+
+static void open_once(const settings *how, const theater__store_options *options, const char *cache)
+{
+    theater__store *store = NULL;
+    theater_error err = THEATER_ERROR_INIT;
+    char name[64];
+    uint64_t start = now_ns(CLOCK_MONOTONIC);
+    must(theater__store_open(options, &store, &err) == THEATER_OK, err.message);
+    theater__recovered first;
+    must(theater__store_recover_next(store, &first, &err) == THEATER_OK, err.message);
+    double first_ms = (double)(now_ns(CLOCK_MONOTONIC) - start) / 1e6;
+    theater__recovered each;
+    uint32_t count = 1;
+    while (theater__store_recover_next(store, &each, NULL) == THEATER_OK) {
+        count++;
+    }
+    must(count == how->sleepers, "not all were found");
+    double all_ms = (double)(now_ns(CLOCK_MONOTONIC) - start) / 1e6;
+    theater__read read = {
+        .actor = first.actor, .place = first.place, .from_seq = first.next_seq - 1};
+    theater__ticket ticket = 0;
+    must(theater__store_read(store, &read, &ticket, &err) == THEATER_OK, err.message);
+    (void)wait_one(store);
+    double read_ms = (double)(now_ns(CLOCK_MONOTONIC) - start) / 1e6;
+    (void)snprintf(name, sizeof name, "open, %s: first sleeper known", cache);
+    row(how, name, "ms", first_ms);
+    (void)snprintf(name, sizeof name, "open, %s: all known", cache);
+    row(how, name, "ms", all_ms);
+    (void)snprintf(name, sizeof name, "open, %s: one's chain read", cache);
+    row(how, name, "ms", read_ms);
+    theater__store_close(store);
+}
+
+static void bench_open(const settings *how, const char *directory,
+                       const theater__store_options *options)
+{
+    theater__store *store = NULL;
+    theater_error err = THEATER_ERROR_INIT;
+    must(theater__store_open(options, &store, &err) == THEATER_OK, err.message);
+    writer *sleepers = theater__alloc_zeroed(how->sleepers, sizeof *sleepers);
+    must(sleepers != NULL, "no memory");
+    for (uint32_t i = 0; i < how->sleepers; i++) {
+        memcpy(sleepers[i].id.bytes, &i, sizeof i);
+        sleepers[i].id.bytes[15] = 1;
+        sleepers[i].place = THEATER__PLACE_NONE;
+    }
+    uint64_t start = now_ns(CLOCK_MONOTONIC);
+    write_history(how, store, sleepers);
+    row(how, "history written", "s", (double)(now_ns(CLOCK_MONOTONIC) - start) / 1e9);
+    theater__store_close(store);
+    theater__free(sleepers);
+    (void)nftw(directory, drop_one, 16, FTW_PHYS);
+    open_once(how, options, "pages dropped");
+    open_once(how, options, "pages cached");
 }
 
 int main(int argc, char **argv)
@@ -327,6 +454,11 @@ int main(int argc, char **argv)
     theater__store_options options = {.url = url};
     theater__store *store = NULL;
     theater_error err = THEATER_ERROR_INIT;
+    if (how.open_gib > 0) {
+        bench_open(&how, directory, &options);
+        (void)nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        return 0;
+    }
     must(theater__store_open(&options, &store, &err) == THEATER_OK, err.message);
     bench_commits(&how, directory, store);
     bench_writers(&how, store);

@@ -564,7 +564,7 @@ static bool list_group(theater__log_actors *actors, const theater__scan *scan, s
     theater__scan_item item;
     while (inside.offset < to && theater__scan_next(&inside, &item)) {
         if (item.type == SCAN_RECORD &&
-            !theater__log_actors_put(actors, item.place, &item.record)) {
+            !theater__log_actors_put_record(actors, item.place, &item.record)) {
             return false;
         }
     }

@@ -26,6 +26,9 @@ static void write_group(theater__logstore *log, theater__log_group *group);
 static void complete_group(theater__logstore *log, theater__log_group *group);
 static int put_on_disk(theater__logstore *log, const theater__log_group *group,
                        const char **out_what);
+static int next_segment(theater__logstore *log, uint32_t segment);
+static int write_at(theater__logstore *log, const theater__log_group *group, uint64_t offset);
+static int write_zeros(theater__logstore *log, uint64_t end);
 static void stop(theater__logstore *log, int os_errno, const char *what);
 
 /* ---- queues ---------------------------------------------------------------------------------- */
@@ -193,22 +196,85 @@ static int put_on_disk(theater__logstore *log, const theater__log_group *group,
         THEATER_ASSERT(segment == log->write_segment + 1);
         THEATER_ASSERT(format_place_offset(group->place) == FORMAT_SEGMENT_HEADER_SIZE);
         *out_what = "a new segment could not be made";
-        int fd = theater__segment_make(log, segment);
+        int fd = next_segment(log, segment);
         if (fd < 0) {
             return fd;
         }
         (void)log->io->close(log->io, log->write_fd);
         log->write_fd = fd;
         log->write_segment = segment;
+        theater__keeper_sealed(log, segment - 1);
     }
     *out_what = "the log could not be written";
-    int result = theater__io_write_all(log->io, log->write_fd, group->bytes.data, group->bytes.size,
-                                       format_place_offset(group->place));
+    uint64_t offset = format_place_offset(group->place);
+    int result = write_at(log, group, offset);
+    if (result == 0) {
+        result = write_zeros(log, offset + group->bytes.size);
+    }
     if (result < 0) {
         return result;
     }
     *out_what = "the log could not be synced";
     return log->io->fdatasync(log->io, log->write_fd);
+}
+
+static bool no_space(int result)
+{
+    return result == -ENOSPC || result == -EDQUOT;
+}
+
+/* A write that found no space has not happened and can be tried again, unlike a failed sync. */
+static int next_segment(theater__logstore *log, uint32_t segment)
+{
+    int fd = theater__segment_make(log, segment, &log->allocated);
+    if (no_space(fd) && theater__keeper_release_reserve(log)) {
+        fd = theater__segment_make(log, segment, &log->allocated);
+    }
+    return fd;
+}
+
+static int write_at(theater__logstore *log, const theater__log_group *group, uint64_t offset)
+{
+    int result =
+        theater__io_write_all(log->io, log->write_fd, group->bytes.data, group->bytes.size, offset);
+    if (no_space(result) && theater__keeper_release_reserve(log)) {
+        result = theater__io_write_all(log->io, log->write_fd, group->bytes.data, group->bytes.size,
+                                       offset);
+    }
+    return result;
+}
+
+/*
+ * Keeps zeros on the disk behind the log, so that a sync of the groups to come finds the file's
+ * size and its blocks as they are and has nothing to write but the groups. The step is made with a
+ * group's own sync. Behind the middle of a segment the next one is made ahead instead.
+ */
+static int write_zeros(theater__logstore *log, uint64_t end)
+{
+    if (end > log->segment_size / 2) {
+        theater__keeper_want_ahead(log);
+    }
+    if (end <= log->allocated) {
+        return 0;
+    }
+    log->allocated = end;
+    uint64_t step = end > LOGSTORE_ZEROS_BYTES_MAX ? LOGSTORE_ZEROS_BYTES_MAX : end;
+    step = step < LOGSTORE_ZEROS_BYTES_MIN ? LOGSTORE_ZEROS_BYTES_MIN : step;
+    if (end >= log->segment_size) {
+        return 0;
+    }
+    step = log->segment_size - end < step ? log->segment_size - end : step;
+    THEATER_AUTOFREE uint8_t *zeros = theater__alloc_zeroed((size_t)step, 1);
+    if (zeros == NULL) {
+        return 0;
+    }
+    int result = theater__io_write_all(log->io, log->write_fd, zeros, (size_t)step, end);
+    if (no_space(result)) {
+        theater__keeper_disk_is_full(log);
+        return 0;
+    }
+    log->allocated = result == 0 ? end + step : end;
+    return result;
 }
 
 static void stop(theater__logstore *log, int os_errno, const char *what)

@@ -10,6 +10,7 @@
 #include <base/assert.h>
 #include <string.h>
 
+static const uint8_t index_magic[8] = {'T', 'h', 'e', 'a', 't', 'r', 'I', 'x'};
 static const uint8_t segment_magic[8] = {'T', 'h', 'e', 'a', 't', 'r', 'S', 'g'};
 #define GROUP_MAGIC 0x50524754u /* "TGRP" */
 #define GROUP_END 0x444e4547u   /* "GEND": a header whose end is missing cannot look whole */
@@ -291,4 +292,80 @@ bool theater__format_record_decode(uint32_t seed, uint64_t place, const uint8_t 
     }
     *out_record = record;
     return true;
+}
+
+/* ---- index ----------------------------------------------------------------------------------- */
+
+/* The CRC of an index header stands at 12. */
+static uint32_t index_crc(uint32_t seed, const uint8_t *data)
+{
+    uint32_t crc = theater__crc32c(seed, data, 12);
+    return theater__crc32c(crc, data + 16, FORMAT_INDEX_HEADER_SIZE - 16);
+}
+
+void theater__format_index_encode(uint32_t seed, const theater__format_index *index,
+                                  uint8_t out[FORMAT_INDEX_HEADER_SIZE])
+{
+    THEATER_ASSERT(index->from > 0);
+    THEATER_ASSERT(index->from <= index->to);
+    memset(out, 0, FORMAT_INDEX_HEADER_SIZE);
+    memcpy(out, index_magic, sizeof(index_magic));
+    put_u32(out + 8, FORMAT_VERSION);
+    put_u32(out + 16, index->from);
+    put_u32(out + 20, index->to);
+    put_u64(out + 24, index->count);
+    put_u64(out + 32, index->sequence);
+    put_u64(out + 40, index->last_group);
+    put_u64(out + 48, index->end);
+    put_u32(out + 56, index->crc);
+    put_u32(out + 12, index_crc(seed, out));
+}
+
+bool theater__format_index_decode(uint32_t seed, const uint8_t *data, size_t size,
+                                  theater__format_index *out_index)
+{
+    if (size < FORMAT_INDEX_HEADER_SIZE || memcmp(data, index_magic, sizeof(index_magic)) != 0 ||
+        get_u32(data + 8) != FORMAT_VERSION || get_u32(data + 12) != index_crc(seed, data) ||
+        get_u32(data + 60) != 0) {
+        return false;
+    }
+    theater__format_index index = {
+        .from = get_u32(data + 16),
+        .to = get_u32(data + 20),
+        .count = get_u64(data + 24),
+        .sequence = get_u64(data + 32),
+        .last_group = get_u64(data + 40),
+        .end = get_u64(data + 48),
+        .crc = get_u32(data + 56),
+    };
+    if (index.from == 0 || index.from > index.to || index.to > FORMAT_SEGMENT_NUMBER_MAX ||
+        index.sequence == 0 || index.count > UINT32_MAX ||
+        format_place_segment(index.last_group) != index.to || index.end > FORMAT_SEGMENT_SIZE_MAX ||
+        index.end % FORMAT_ALIGNMENT != 0 || index.end <= format_place_offset(index.last_group)) {
+        return false;
+    }
+    *out_index = index;
+    return true;
+}
+
+void theater__format_entry_encode(const theater__recovered *entry,
+                                  uint8_t out[FORMAT_INDEX_ENTRY_SIZE])
+{
+    memset(out, 0, FORMAT_INDEX_ENTRY_SIZE);
+    memcpy(out, entry->actor.bytes, sizeof(entry->actor.bytes));
+    memcpy(out + 16, entry->head.bytes, sizeof(entry->head.bytes));
+    put_u64(out + 48, entry->next_seq);
+    put_u64(out + 56, entry->place);
+    put_standing(out + 64, &entry->standing);
+}
+
+bool theater__format_entry_decode(const uint8_t data[FORMAT_INDEX_ENTRY_SIZE],
+                                  theater__recovered *out_entry)
+{
+    memset(out_entry, 0, sizeof(*out_entry));
+    memcpy(out_entry->actor.bytes, data, sizeof(out_entry->actor.bytes));
+    memcpy(out_entry->head.bytes, data + 16, sizeof(out_entry->head.bytes));
+    out_entry->next_seq = get_u64(data + 48);
+    out_entry->place = get_u64(data + 56);
+    return get_standing(data + 64, &out_entry->standing);
 }

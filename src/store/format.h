@@ -130,4 +130,30 @@ unsigned theater__format_record_peek(const uint8_t *data, size_t size,
 /* The size field alone, of at least 4 bytes. */
 uint32_t theater__format_record_size_field(const uint8_t *data);
 
+/* ---- index ----------------------------------------------------------------------------------- */
+
+#define FORMAT_INDEX_HEADER_SIZE 64u
+#define FORMAT_INDEX_ENTRY_SIZE 144u
+
+/* What some sealed segments leave behind, without their records: index.c. */
+typedef struct theater__format_index {
+    uint32_t from; /* segments, both included */
+    uint32_t to;
+    uint64_t count;      /* entries, sorted by actor */
+    uint64_t sequence;   /* of the last group of `to` */
+    uint64_t last_group; /* its place */
+    uint64_t end;        /* offset behind it in `to` */
+    uint32_t crc;        /* of all entries, from the seed */
+} theater__format_index;
+
+void theater__format_index_encode(uint32_t seed, const theater__format_index *index,
+                                  uint8_t out[FORMAT_INDEX_HEADER_SIZE]);
+bool theater__format_index_decode(uint32_t seed, const uint8_t *data, size_t size,
+                                  theater__format_index *out_index);
+void theater__format_entry_encode(const theater__recovered *entry,
+                                  uint8_t out[FORMAT_INDEX_ENTRY_SIZE]);
+/* False if it has no standing; the CRC of an index is over all its entries at once. */
+bool theater__format_entry_decode(const uint8_t data[FORMAT_INDEX_ENTRY_SIZE],
+                                  theater__recovered *out_entry);
+
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static int system_open(theater__io *io, const char *path, int flags, mode_t mode)
@@ -80,6 +81,38 @@ static int system_ftruncate(theater__io *io, int fd, uint64_t size)
         result = ftruncate(fd, (off_t)size);
     } while (result < 0 && errno == EINTR);
     return result < 0 ? -errno : 0;
+}
+
+static int system_allocate(theater__io *io, int fd, uint64_t size)
+{
+    (void)io;
+    int result;
+    do {
+        result = posix_fallocate(fd, 0, (off_t)size);
+    } while (result == EINTR);
+    return -result;
+}
+
+static int system_space(theater__io *io, const char *path, uint64_t *out_bytes)
+{
+    (void)io;
+    struct statvfs status;
+    if (statvfs(path, &status) < 0) {
+        return -errno;
+    }
+    *out_bytes = (uint64_t)status.f_bavail * status.f_frsize;
+    return 0;
+}
+
+static int system_inode(theater__io *io, int fd, uint64_t *out_inode)
+{
+    (void)io;
+    struct stat status;
+    if (fstat(fd, &status) < 0) {
+        return -errno;
+    }
+    *out_inode = (uint64_t)status.st_ino;
+    return 0;
 }
 
 static int system_size(theater__io *io, int fd, uint64_t *out_size)
@@ -163,7 +196,10 @@ theater__io *theater__io_system(void)
         .fdatasync = system_fdatasync,
         .fsync_directory = system_fsync_directory,
         .ftruncate = system_ftruncate,
+        .allocate = system_allocate,
         .size = system_size,
+        .space = system_space,
+        .inode = system_inode,
         .rename = system_rename,
         .unlink = system_unlink,
         .mkdir = system_mkdir,

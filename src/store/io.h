@@ -28,7 +28,13 @@ struct theater__io {
     int (*fdatasync)(theater__io *io, int fd);
     int (*fsync_directory)(theater__io *io, const char *path);
     int (*ftruncate)(theater__io *io, int fd, uint64_t size);
+    /* Makes the file at least so long, with space on the disk for all of it. */
+    int (*allocate)(theater__io *io, int fd, uint64_t size);
     int (*size)(theater__io *io, int fd, uint64_t *out_size);
+    /* Bytes that could still be written below path. */
+    int (*space)(theater__io *io, const char *path, uint64_t *out_bytes);
+    /* A number that a copy of the file does not have. */
+    int (*inode)(theater__io *io, int fd, uint64_t *out_inode);
     int (*rename)(theater__io *io, const char *from, const char *to);
     int (*unlink)(theater__io *io, const char *path);
     int (*mkdir)(theater__io *io, const char *path, mode_t mode);

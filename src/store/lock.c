@@ -103,6 +103,7 @@ void theater__logstore_undo(theater__logstore *log)
         unlink_in(log, ID_NAME);
         unlink_in(log, ID_NAME_NEW);
         unlink_in(log, name);
+        unlink_in(log, "reserve");
     }
     if (log->made_lock) {
         unlink_in(log, LOCK_NAME);
@@ -178,15 +179,19 @@ typedef struct survey_findings {
 
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {LOCK_NAME, ID_NAME_NEW, "components"};
+    static const char *const ours[] = {LOCK_NAME, ID_NAME_NEW, "components",
+                                       "reserve", "ahead.new", "index.new"};
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (strcmp(name, ours[i]) == 0) {
             return true;
         }
     }
+    if (strncmp(name, "torn-", 5) == 0 || strncmp(name, "index-", 6) == 0) {
+        return true;
+    }
     const char *end = strrchr(name, '.');
-    return strncmp(name, "torn-", 5) == 0 || (end != NULL && strcmp(end, ".log") == 0 &&
-                                              strspn(name, "0123456789") == (size_t)(end - name));
+    return end != NULL && strcmp(end, ".log") == 0 &&
+           strspn(name, "0123456789") == (size_t)(end - name);
 }
 
 static int survey_name(const char *name, void *userdata)
@@ -267,13 +272,11 @@ static theater_status take_lock(theater__logstore *log, theater_error *err)
     }
     log->lock_fd = fd;
     log->made_lock = made;
+    /* In place and of one size: a start on a full disk has to work. */
     char text[16];
-    int size = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-    result = log->io->ftruncate(log->io, fd, 0);
-    if (result == 0) {
-        result = theater__io_write_all(log->io, fd, text, (size_t)size, 0);
-    }
-    if (result < 0) {
+    int size = snprintf(text, sizeof(text), "%-14ld\n", (long)getpid());
+    result = theater__io_write_all(log->io, fd, text, (size_t)size, 0);
+    if (result < 0 && (made || (result != -ENOSPC && result != -EDQUOT))) {
         return theater__fail_errno(err, THEATER_ERR_IO, -result, "store '%s' cannot be written",
                                    log->directory);
     }
@@ -404,7 +407,7 @@ static theater_status make_store(theater__logstore *log, theater_error *err)
     log->made_store = true;
     log->sequence = 0;
     log->previous_group = THEATER__PLACE_NONE;
-    int result = theater__segment_make(log, 1);
+    int result = theater__segment_make(log, 1, &log->allocated);
     if (result >= 0) {
         (void)log->io->close(log->io, result);
         result = write_id(log);

@@ -25,6 +25,7 @@ static const theater__store_operations log_operations;
 
 static void destroy(theater__logstore *log);
 static theater_status start(theater__logstore *log, theater_error *err);
+static void tell_notice(theater__logstore *log);
 static char *full_url(const char *directory);
 
 /* ---- open and close -------------------------------------------------------------------------- */
@@ -54,12 +55,18 @@ static theater__logstore *new_logstore(const theater__logstore_options *options)
     log->write_fd = -1;
     log->wake_fd = -1;
     log->done_fd = -1;
+    log->ahead_fd = -1;
     for (unsigned i = 0; i < LOGSTORE_READ_FILES; i++) {
         log->read_files[i].fd = -1;
     }
     log->next_ticket = 1;
     log->answers_last = &log->answers;
     (void)pthread_mutex_init(&log->mutex, NULL);
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&log->keeper_wake, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
     theater__log_actors_init(&log->actors);
     log->directory = theater__strndup(options->directory, strlen(options->directory));
     log->trails = theater__alloc_zeroed(LOGSTORE_TRAILS, sizeof(log->trails[0]));
@@ -85,7 +92,12 @@ theater_status theater__logstore_open_with(const theater__logstore_options *opti
     }
     if (status == THEATER_OK) {
         log->base.url = full_url(log->directory);
-        status = log->base.url == NULL ? theater__fail_nomem(err) : start(log, err);
+        status = log->base.url == NULL ? theater__fail_nomem(err) : THEATER_OK;
+    }
+    if (status == THEATER_OK) {
+        theater__keeper_begin(log, log->actors.count);
+        tell_notice(log);
+        status = start(log, err);
     }
     if (status != THEATER_OK) {
         theater__logstore_undo(log);
@@ -129,12 +141,32 @@ static theater_status start(theater__logstore *log, theater_error *err)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int result = pthread_create(&log->thread, NULL, theater__logstore_commit_main, log);
+    log->thread_started = result == 0;
+    if (result == 0) {
+        (void)pthread_mutex_lock(&log->mutex);
+        result = pthread_create(&log->keeper, NULL, theater__keeper_main, log);
+        log->keeper_started = result == 0;
+        (void)pthread_mutex_unlock(&log->mutex);
+    }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (result != 0) {
         return theater__fail_errno(err, THEATER_ERR_STORE, result, "the store has no thread");
     }
-    log->thread_started = true;
     return THEATER_OK;
+}
+
+/* What the other threads have to say is said on the owner's. */
+static void tell_notice(theater__logstore *log)
+{
+    char text[sizeof(log->notice)] = "";
+    (void)pthread_mutex_lock(&log->mutex);
+    memcpy(text, log->notice, sizeof(text));
+    log->notice[0] = '\0';
+    (void)pthread_mutex_unlock(&log->mutex);
+    if (text[0] != '\0') {
+        theater__log_write(&log->base.log, THEATER_LOG_WARNING, "store '%s': %s", log->directory,
+                           text);
+    }
 }
 
 static void log_close(theater__store *store)
@@ -157,6 +189,21 @@ static void free_queue(theater__log_group *group)
     }
 }
 
+static void stop_keeper(theater__logstore *log)
+{
+    if (!log->keeper_started) {
+        return;
+    }
+    (void)pthread_mutex_lock(&log->mutex);
+    atomic_store_explicit(&log->keeper_stop, true, memory_order_relaxed);
+    (void)pthread_cond_signal(&log->keeper_wake);
+    (void)pthread_mutex_unlock(&log->mutex);
+    (void)pthread_join(log->keeper, NULL);
+    (void)pthread_mutex_lock(&log->mutex);
+    log->keeper_started = false;
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
 static void stop_thread(theater__logstore *log)
 {
     if (!log->thread_started) {
@@ -171,9 +218,24 @@ static void stop_thread(theater__logstore *log)
     log->thread_started = false;
 }
 
+/*
+ * A store at rest takes no more space than it needs. Nothing depends on it: the log ends where the
+ * zeros begin.
+ */
+static void give_back_zeros(theater__logstore *log)
+{
+    uint64_t end = format_place_offset(log->end);
+    if (!log->failed && format_place_segment(log->end) == log->write_segment &&
+        log->allocated > end) {
+        (void)log->io->ftruncate(log->io, log->write_fd, end);
+    }
+}
+
 static void destroy(theater__logstore *log)
 {
+    stop_keeper(log);
     stop_thread(log);
+    theater__keeper_end(log);
     free_queue(log->queue.first);
     free_queue(log->done.first);
     free_queue(log->spare);
@@ -190,6 +252,7 @@ static void destroy(theater__logstore *log)
         }
     }
     if (log->write_fd >= 0) {
+        give_back_zeros(log);
         (void)log->io->close(log->io, log->write_fd);
     }
     if (log->wake_fd >= 0) {
@@ -203,6 +266,7 @@ static void destroy(theater__logstore *log)
     theater__free(log->window.data);
     theater__free(log->trails);
     theater__free(log->directory);
+    (void)pthread_cond_destroy(&log->keeper_wake);
     (void)pthread_mutex_destroy(&log->mutex);
     theater__free(log);
 }
@@ -354,6 +418,12 @@ static theater_status append(theater__logstore *log, theater__format_record *rec
         }
         return THEATER_ERR_STORE;
     }
+    if (log->full && record->previous == THEATER__PLACE_NONE) {
+        return theater__fail_errno(err, THEATER_ERR_STORE, ENOSPC,
+                                   "the disk of store '%s' is full: no new actor is taken; make "
+                                   "space, then spawn again",
+                                   log->directory);
+    }
     theater__log_group *group = open_group(log, record->size);
     uint8_t *out = group == NULL ? NULL : extend_group(group, record->size);
     if (out == NULL) {
@@ -364,6 +434,7 @@ static theater_status append(theater__logstore *log, theater__format_record *rec
     THEATER_ASSERT(place == group->place + (uint64_t)(out - group->bytes.data));
     if (record->previous == THEATER__PLACE_NONE) {
         record->genesis = place;
+        theater__keeper_count_actor(log, 1);
     }
     if (record->standing.call_seq >= record->first_seq &&
         record->standing.call_seq - record->first_seq < record->events_count) {
@@ -504,7 +575,11 @@ static bool next_group(theater__logstore *log)
     if (log->failed) {
         log->failure_seen = log->failure;
     }
+    bool has_notice = log->notice[0] != '\0';
     (void)pthread_mutex_unlock(&log->mutex);
+    if (has_notice) {
+        tell_notice(log);
+    }
     return found;
 }
 
@@ -531,6 +606,7 @@ static bool log_poll(theater__store *store, theater__store_completion *out_compl
     theater__logstore *log = (theater__logstore *)store;
     if (log->threadless) {
         while (theater__logstore_commit_one(log)) {
+            theater__keeper_work(log, false);
         }
     }
     if (log->delivering != NULL && log->delivering->delivered < log->delivering->entries_count) {

@@ -11,6 +11,8 @@
  *     component.c  components/
  *     scan.c       walking through a segment's bytes, damaged or not
  *     collect.c    looking from outside, without a theater__logstore
+ *     keeper.c     segments ahead, the reserve, indexes      keeper's thread
+ *     index.c, index_build.c   what a start needs of sealed segments
  *
  * A batch becomes a record in memory at once, at the place where it will stand on disk. Records are
  * gathered in a group; the committer takes a whole group, writes it with one call, syncs, and hands
@@ -32,6 +34,7 @@
 #include <base/map.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 /*
  * An idle log is closed after this long: so much later at most is a flipped bit told from a tear.
@@ -49,6 +52,31 @@
 #define LOGSTORE_TRAILS 8192u
 /* Bytes read at once in front of and behind a wanted record, if neighbours are near. */
 #define LOGSTORE_WINDOW_BYTES ((size_t)256 << 10)
+
+/*
+ * Zeros are written in front of the log in steps that grow with the segment, from the smallest to
+ * the largest: a store of one actor stays small, and a busy one pays for a step every 1,000 writes.
+ */
+#define LOGSTORE_ZEROS_BYTES_MIN ((uint64_t)64 << 10)
+#define LOGSTORE_ZEROS_BYTES_MAX ((uint64_t)1 << 20)
+/*
+ * Space that is kept for those who run and sleep when the disk is full: an actor that wakes once
+ * more and ends writes three records of some hundred bytes. Between these bounds for a store.
+ */
+#define LOGSTORE_RESERVE_BYTES_PER_ACTOR 4096u
+#define LOGSTORE_RESERVE_BYTES_MIN ((uint64_t)64 << 10)
+#define LOGSTORE_RESERVE_BYTES_MAX ((uint64_t)64 << 20)
+/* Beside the reserve itself, so much has to be free until a full disk is taken for one no more. */
+#define LOGSTORE_RESERVE_MARGIN_BYTES ((uint64_t)1 << 20)
+#define LOGSTORE_FULL_TEXT \
+    "the disk is full; new actors are refused, those that are there go on out of the reserve"
+
+/* Segments that one index covers, both included, and its entries. */
+typedef struct theater__log_span {
+    uint32_t from;
+    uint32_t to;
+    uint64_t count;
+} theater__log_span;
 
 /* One submitted batch, waiting for its group. */
 typedef struct theater__log_entry {
@@ -148,6 +176,14 @@ typedef struct theater__logstore {
     uint64_t sequence;       /* of the last group written */
     uint64_t previous_group; /* its place */
     uint64_t durable_upto;
+    uint64_t allocated; /* bytes of the segment that are on the disk, written or zeros */
+
+    /* Keeper's thread only (the owner's before it starts and after it has ended). */
+    theater__log_span *spans; /* indexes, without gaps between them */
+    uint32_t spans_count;
+    uint32_t spans_capacity;
+    uint32_t indexed_upto;
+    bool index_failed;
 
     /* Shared, under mutex. */
     pthread_mutex_t mutex;
@@ -164,11 +200,26 @@ typedef struct theater__logstore {
     bool failed;
     bool stopping;
     theater_error failure;
+    bool full;             /* the disk: new actors are refused */
+    bool reserve_retry;    /* the keeper is to see whether it still is */
+    bool reserve_dropped;  /* by the committer, while the keeper may have been making it */
+    uint64_t reserve_size; /* 0: none */
+    uint64_t reserve_wanted;
+    uint64_t actors_count;
+    uint32_t sealed_upto; /* the last segment that takes no more groups */
+    bool ahead_wanted;
+    bool ahead_failed;
+    int ahead_fd;     /* -1: none */
+    char notice[192]; /* for the owner's thread to tell; empty: none */
+    pthread_cond_t keeper_wake;
 
     int wake_fd; /* to the committer */
     int done_fd; /* to the owner */
     pthread_t thread;
     bool thread_started;
+    pthread_t keeper;
+    bool keeper_started;
+    _Atomic bool keeper_stop;
 } theater__logstore;
 
 /* How the log is opened by tests: other I/O, small segments, no thread. */
@@ -206,6 +257,28 @@ void theater__logstore_remember(theater__logstore *log, const theater__log_trail
 void theater__logstore_answer(theater__logstore *log, theater__log_answer *answer);
 /* Makes done_fd readable. Under the mutex, so that flag and descriptor never disagree. */
 void theater__logstore_signal(theater__logstore *log);
+
+/* ---- keeper.c -------------------------------------------------------------------------------- */
+
+/* Before the threads start: the reserve, and where indexing goes on. */
+void theater__keeper_begin(theater__logstore *log, uint64_t actors_count);
+/* After they have ended. */
+void theater__keeper_end(theater__logstore *log);
+void *theater__keeper_main(void *userdata);
+/* All jobs there are, in place of the thread. retry: see whether a full disk still is. */
+void theater__keeper_work(theater__logstore *log, bool retry);
+/* Further actors, for the size of the reserve. Under the mutex. */
+void theater__keeper_count_actor(theater__logstore *log, uint64_t count);
+/* A write found no space: gives up the reserve. False if there was none (left). */
+bool theater__keeper_release_reserve(theater__logstore *log);
+/* There is no space for more than what has to be written. */
+void theater__keeper_disk_is_full(theater__logstore *log);
+/* The descriptor and the path of a segment full of zeros; negative if there is none. */
+int theater__keeper_take_ahead(theater__logstore *log, char **out_path);
+void theater__keeper_want_ahead(theater__logstore *log);
+void theater__keeper_sealed(theater__logstore *log, uint32_t segment);
+/* Takes note of an index that is there. False without memory. */
+bool theater__keeper_add_span(theater__logstore *log, const theater__log_span *span);
 
 /* ---- scan.c ---------------------------------------------------------------------------------- */
 
@@ -264,9 +337,11 @@ theater_status theater__logstore_recover(theater__logstore *log, theater_error *
 void theater__log_actors_init(theater__log_actors *actors);
 void theater__log_actors_deinit(theater__log_actors *actors);
 theater__recovered *theater__log_actors_find(theater__log_actors *actors, const theater_id *id);
-/* Takes over what the record says of its actor; false without memory. */
-bool theater__log_actors_put(theater__log_actors *actors, uint64_t place,
-                             const theater__format_record *record);
+/* Takes over how an actor stands; false without memory. */
+bool theater__log_actors_put(theater__log_actors *actors, const theater__recovered *actor);
+/* The same, as the record at place says. */
+bool theater__log_actors_put_record(theater__log_actors *actors, uint64_t place,
+                                    const theater__format_record *record);
 
 /* ---- segment.c ------------------------------------------------------------------------------- */
 
@@ -281,8 +356,11 @@ theater_status theater__segment_list(theater__io *io, const char *directory, uin
 /* All bytes of one segment. CORRUPT if the file is longer than any segment. */
 theater_status theater__segment_load(theater__io *io, const char *directory, uint32_t number,
                                      theater__buffer *out_bytes, theater_error *err);
-/* Makes segment `number` for the log, header written, file and directory synced; -errno or fd. */
-int theater__segment_make(theater__logstore *log, uint32_t number);
+/*
+ * Makes segment `number` for the log, header written, file and directory synced; -errno or fd.
+ * out_allocated: bytes of it that are on the disk.
+ */
+int theater__segment_make(theater__logstore *log, uint32_t number, uint64_t *out_allocated);
 /* "DIR/name"; NULL without memory. */
 char *theater__path_in(const char *directory, const char *name);
 

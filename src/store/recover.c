@@ -14,7 +14,7 @@
  * Invariants checked on the way: segments are numbered without gaps, groups without gaps and
  * linked, each record follows its actor's last one.
  */
-#include "logstore.h"
+#include "index.h"
 
 #include <base/alloc.h>
 #include <base/assert.h>
@@ -58,10 +58,9 @@ theater__recovered *theater__log_actors_find(theater__log_actors *actors, const 
     return number == UINT32_MAX ? NULL : &actors->items[number];
 }
 
-bool theater__log_actors_put(theater__log_actors *actors, uint64_t place,
-                             const theater__format_record *record)
+bool theater__log_actors_put(theater__log_actors *actors, const theater__recovered *actor)
 {
-    theater__recovered *item = theater__log_actors_find(actors, &record->actor);
+    theater__recovered *item = theater__log_actors_find(actors, &actor->actor);
     if (item == NULL) {
         if (actors->count == actors->capacity) {
             uint32_t capacity = actors->capacity == 0 ? 64 : actors->capacity * 2;
@@ -74,17 +73,27 @@ bool theater__log_actors_put(theater__log_actors *actors, uint64_t place,
             actors->capacity = capacity;
         }
         item = &actors->items[actors->count];
-        item->actor = record->actor;
+        item->actor = actor->actor;
         if (!theater__map_add(&actors->map, actors->count)) {
             return false;
         }
         actors->count++;
     }
-    item->head = record->head;
-    item->next_seq = record->first_seq + record->events_count;
-    item->place = place;
-    item->standing = record->standing;
+    *item = *actor;
     return true;
+}
+
+bool theater__log_actors_put_record(theater__log_actors *actors, uint64_t place,
+                                    const theater__format_record *record)
+{
+    theater__recovered actor = {
+        .actor = record->actor,
+        .head = record->head,
+        .next_seq = record->first_seq + record->events_count,
+        .place = place,
+        .standing = record->standing,
+    };
+    return theater__log_actors_put(actors, &actor);
 }
 
 /* ---- one segment ----------------------------------------------------------------------------- */
@@ -100,6 +109,9 @@ typedef struct recovery_run {
     bool unclosed;
     uint32_t tail_segment; /* where the log ends, as far as it is known */
     uint64_t tail_offset;
+    bool tail_clean;          /* nothing but zeros behind it, if anything */
+    theater__log_span *spans; /* indexes that there are */
+    size_t spans_count;
 } recovery_run;
 
 static theater_status fail_damaged(const recovery_run *recovery, uint32_t number, uint64_t offset,
@@ -163,7 +175,7 @@ static theater_status apply_group(recovery_run *recovery, const theater__scan *s
             return fail_damaged(recovery, scan->segment, at,
                                 "a record that does not follow its actor's last one", err);
         }
-        if (!theater__log_actors_put(actors, format_place(scan->segment, at), &record)) {
+        if (!theater__log_actors_put_record(actors, format_place(scan->segment, at), &record)) {
             return theater__fail_nomem(err);
         }
         at += record.size;
@@ -238,7 +250,14 @@ static int save_torn(theater__logstore *log, uint32_t segment, uint64_t offset, 
         result = log->io->fdatasync(log->io, fd);
     }
     (void)log->io->close(log->io, fd);
-    return result == 0 ? log->io->fsync_directory(log->io, log->directory) : result;
+    if (result < 0) {
+        THEATER_AUTOFREE char *path = theater__path_in(log->directory, out_name);
+        if (path != NULL) {
+            (void)log->io->unlink(log->io, path);
+        }
+        return result;
+    }
+    return log->io->fsync_directory(log->io, log->directory);
 }
 
 /* The tail from offset on was never promised: keeps a copy. It is cut when the file is opened. */
@@ -253,6 +272,15 @@ static theater_status set_aside(recovery_run *recovery, uint32_t segment, size_t
     char name[64];
     int result = save_torn(log, segment, offset, recovery->bytes.data + offset, end - offset, name,
                            sizeof(name));
+    if (result == -ENOSPC || result == -EDQUOT) {
+        /* A start on a full disk has to work, and these bytes are owed to nobody. */
+        theater__log_write(&log->base.log, THEATER_LOG_WARNING,
+                           "store '%s': the last write was torn; %zu bytes that nobody was "
+                           "promised were cut off at %08u.log:%zu, and no space was left to keep "
+                           "them",
+                           log->directory, end - offset, (unsigned)segment, offset);
+        return THEATER_OK;
+    }
     if (result < 0) {
         return theater__fail_errno(err, THEATER_ERR_IO, -result,
                                    "the torn end of store '%s' cannot be set aside",
@@ -301,6 +329,7 @@ static theater_status read_segment(recovery_run *recovery, size_t index, bool *o
     size_t offset = FORMAT_SEGMENT_HEADER_SIZE;
     recovery->tail_segment = number;
     recovery->tail_offset = offset;
+    recovery->tail_clean = false;
     theater__format_group group;
     size_t bad = 0;
     while (theater__scan_group_intact(&scan, offset, &group, &bad)) {
@@ -312,6 +341,7 @@ static theater_status read_segment(recovery_run *recovery, size_t index, bool *o
         recovery->tail_offset = offset;
     }
     if (theater__all_zero(scan.data + offset, scan.size - offset)) {
+        recovery->tail_clean = true;
         return THEATER_OK;
     }
     bool was_promised = false;
@@ -363,8 +393,10 @@ static theater_status open_tail(const recovery_run *recovery, theater_error *err
     log->write_fd = fd;
     uint64_t size = 0;
     int result = log->io->size(log->io, fd, &size);
-    if (result == 0 && size > recovery->tail_offset) {
+    log->allocated = size;
+    if (result == 0 && size > recovery->tail_offset && !recovery->tail_clean) {
         result = log->io->ftruncate(log->io, fd, recovery->tail_offset);
+        log->allocated = recovery->tail_offset;
     }
     if (result == 0) {
         result = log->io->fdatasync(log->io, fd);
@@ -384,16 +416,148 @@ static theater_status open_tail(const recovery_run *recovery, theater_error *err
     return THEATER_OK;
 }
 
+/* ---- indexes --------------------------------------------------------------------------------- */
+
+/* Takes over the best index that begins at this segment, if there is one; out_to is 0 if not. */
+static theater_status use_index(recovery_run *recovery, uint32_t number, uint32_t *out_to,
+                                theater_error *err)
+{
+    theater__logstore *log = recovery->log;
+    uint32_t last = recovery->numbers[recovery->count - 1];
+    *out_to = 0;
+    for (size_t i = 0; i < recovery->spans_count; i++) {
+        theater__log_span *span = &recovery->spans[i];
+        /* What is said of the last segment is old: it was not sealed, or is so no longer. */
+        if (span->from != number || span->to >= last) {
+            continue;
+        }
+        theater__format_index index;
+        bool nomem = false;
+        if (theater__index_load(log, span, &index, &nomem)) {
+            recovery->sequence = index.sequence;
+            recovery->previous_group = index.last_group;
+            recovery->tail_segment = index.to;
+            recovery->tail_offset = index.end;
+            recovery->tail_clean = false;
+            span->count = index.count;
+            *out_to = index.to;
+            return theater__keeper_add_span(log, span) ? THEATER_OK : theater__fail_nomem(err);
+        }
+        if (nomem) {
+            return theater__fail_nomem(err);
+        }
+        theater__log_write(&log->base.log, THEATER_LOG_WARNING,
+                           "store '%s': the index of segments %u to %u is damaged; they are read "
+                           "whole instead",
+                           log->directory, (unsigned)span->from, (unsigned)span->to);
+    }
+    return THEATER_OK;
+}
+
+static bool is_in_use(const theater__logstore *log, const theater__log_span *span)
+{
+    for (uint32_t i = 0; i < log->spans_count; i++) {
+        if (log->spans[i].from == span->from && log->spans[i].to == span->to) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Indexing goes on behind the indexes that lie without a gap from the first segment on; all other
+ * files go, damaged ones and those that a merge was about to remove.
+ */
+static void keep_spans(recovery_run *recovery)
+{
+    theater__logstore *log = recovery->log;
+    uint32_t kept = 0;
+    log->indexed_upto = recovery->numbers[0] - 1;
+    while (kept < log->spans_count && log->spans[kept].from == log->indexed_upto + 1 &&
+           log->spans[kept].to < recovery->tail_segment) {
+        log->indexed_upto = log->spans[kept].to;
+        kept++;
+    }
+    log->spans_count = kept;
+    for (size_t i = 0; i < recovery->spans_count; i++) {
+        if (!is_in_use(log, &recovery->spans[i])) {
+            (void)theater__index_remove(log, &recovery->spans[i]);
+        }
+    }
+}
+
+/* What can be seen of a segment without reading it: that it is there, and is what it should be. */
+static theater_status look_at_header(recovery_run *recovery, uint32_t number, theater_error *err)
+{
+    theater__logstore *log = recovery->log;
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(number, name);
+    THEATER_AUTOFREE char *path = theater__path_in(log->directory, name);
+    if (path == NULL) {
+        return theater__fail_nomem(err);
+    }
+    int fd = log->io->open(log->io, path, O_RDONLY, 0);
+    if (fd < 0) {
+        return theater__fail_errno(err, THEATER_ERR_IO, -fd, "'%s' cannot be opened", path);
+    }
+    uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE];
+    size_t got = 0;
+    int result = theater__io_read_all(log->io, fd, bytes, sizeof(bytes), 0, &got);
+    (void)log->io->close(log->io, fd);
+    if (result < 0) {
+        return theater__fail_errno(err, THEATER_ERR_IO, -result, "'%s' cannot be read", path);
+    }
+    theater__format_segment header;
+    if (theater__format_segment_decode(bytes, got, &header) != THEATER_OK ||
+        header.number != number ||
+        memcmp(header.store_id, log->store_id, sizeof(header.store_id)) != 0) {
+        return fail_damaged(recovery, number, 0, "the segment's header", err);
+    }
+    return THEATER_OK;
+}
+
+/* True if the segment at index follows the one before it; else err says what is missing. */
+static theater_status check_gap(recovery_run *recovery, size_t index, theater_error *err)
+{
+    if (index > 0 && recovery->numbers[index] != recovery->numbers[index - 1] + 1) {
+        return fail_damaged(recovery, recovery->numbers[index - 1] + 1, 0,
+                            "a segment is missing:", err);
+    }
+    return THEATER_OK;
+}
+
+/* All segments but the ones that an index stands for. */
+static theater_status read_or_skip(recovery_run *recovery, size_t *index, bool *out_ended,
+                                   theater_error *err)
+{
+    theater_status status = check_gap(recovery, *index, err);
+    uint32_t to = 0;
+    if (status == THEATER_OK) {
+        status = use_index(recovery, recovery->numbers[*index], &to, err);
+    }
+    if (status != THEATER_OK) {
+        return status;
+    }
+    if (to == 0) {
+        return read_segment(recovery, *index, out_ended, err);
+    }
+    status = look_at_header(recovery, recovery->numbers[*index], err);
+    while (status == THEATER_OK && recovery->numbers[*index] < to) {
+        (*index)++;
+        status = check_gap(recovery, *index, err);
+        if (status == THEATER_OK) {
+            status = look_at_header(recovery, recovery->numbers[*index], err);
+        }
+    }
+    return status;
+}
+
 static theater_status read_segments(recovery_run *recovery, theater_error *err)
 {
     bool ended = false;
     size_t index = 0;
     for (; index < recovery->count && !ended; index++) {
-        if (index > 0 && recovery->numbers[index] != recovery->numbers[index - 1] + 1) {
-            return fail_damaged(recovery, recovery->numbers[index - 1] + 1, 0,
-                                "a segment is missing:", err);
-        }
-        theater_status status = read_segment(recovery, index, &ended, err);
+        theater_status status = read_or_skip(recovery, &index, &ended, err);
         if (status != THEATER_OK) {
             return status;
         }
@@ -418,11 +582,17 @@ theater_status theater__logstore_recover(theater__logstore *log, theater_error *
     }
     if (status == THEATER_OK) {
         recovery.numbers = numbers;
+        /* Without them it is slower, not worse. */
+        (void)theater__index_list(log->io, log->directory, &recovery.spans, &recovery.spans_count);
         status = read_segments(&recovery, err);
     }
     if (status == THEATER_OK) {
         status = open_tail(&recovery, err);
     }
+    if (status == THEATER_OK) {
+        keep_spans(&recovery);
+    }
+    theater__free(recovery.spans);
     theater__buffer_deinit(&recovery.bytes);
     theater__free(numbers);
     return status;

@@ -164,7 +164,38 @@ theater_status theater__segment_load(theater__io *io, const char *directory, uin
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-int theater__segment_make(theater__logstore *log, uint32_t number)
+/* Header in front of a file full of zeros, then its name. */
+static int use_ahead(theater__logstore *log, int fd, const char *ahead, const char *path,
+                     const uint8_t header[FORMAT_SEGMENT_HEADER_SIZE])
+{
+    theater__io *io = log->io;
+    int result = theater__io_write_all(io, fd, header, FORMAT_SEGMENT_HEADER_SIZE, 0);
+    if (result == 0) {
+        result = io->fdatasync(io, fd);
+    }
+    return result == 0 ? io->rename(io, ahead, path) : result;
+}
+
+static int make_new(theater__logstore *log, const char *path,
+                    const uint8_t header[FORMAT_SEGMENT_HEADER_SIZE])
+{
+    /* What an interrupted start left of this segment holds no group and is overwritten. */
+    int fd = log->io->open(log->io, path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0) {
+        return fd;
+    }
+    int result = theater__io_write_all(log->io, fd, header, FORMAT_SEGMENT_HEADER_SIZE, 0);
+    if (result == 0) {
+        result = log->io->fdatasync(log->io, fd);
+    }
+    if (result < 0) {
+        (void)log->io->close(log->io, fd);
+        return result;
+    }
+    return fd;
+}
+
+int theater__segment_make(theater__logstore *log, uint32_t number, uint64_t *out_allocated)
 {
     if (number > FORMAT_SEGMENT_NUMBER_MAX) {
         return -EFBIG;
@@ -187,14 +218,18 @@ int theater__segment_make(theater__logstore *log, uint32_t number)
     if (path == NULL) {
         return -ENOMEM;
     }
-    /* What an interrupted start left of this segment holds no group and is overwritten. */
-    int fd = log->io->open(log->io, path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    if (fd < 0) {
-        return fd;
-    }
-    int result = theater__io_write_all(log->io, fd, bytes, sizeof(bytes), 0);
-    if (result == 0) {
-        result = log->io->fdatasync(log->io, fd);
+    THEATER_AUTOFREE char *ahead = NULL;
+    int fd = theater__keeper_take_ahead(log, &ahead);
+    int result = 0;
+    *out_allocated = FORMAT_SEGMENT_HEADER_SIZE;
+    if (fd >= 0) {
+        result = use_ahead(log, fd, ahead, path, bytes);
+        *out_allocated = log->segment_size;
+    } else {
+        fd = make_new(log, path, bytes);
+        if (fd < 0) {
+            return fd;
+        }
     }
     if (result == 0) {
         result = log->io->fsync_directory(log->io, log->directory);

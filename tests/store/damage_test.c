@@ -540,6 +540,7 @@ static void torn__last_group_at_every_byte(void **state)
     work_step(it->a, store, 3, 40);
     drain(store);
     read_file(it);
+    it->size = format_place_offset(((theater__logstore *)store)->end); /* no zeros */
     it->last_group = begin;
     assert_true(it->size > begin + 300);
     theater__store_close(store);
@@ -578,6 +579,7 @@ static void torn__last_group_is_no_damage_from_outside(void **state)
     work_step(it->a, store, 3, 40);
     drain(store);
     read_file(it);
+    it->size = format_place_offset(((theater__logstore *)store)->end); /* no zeros */
     theater__store_close(store);
     for (size_t cut = begin; cut < it->size; cut++) {
         write_file(it, it->bytes, cut);

@@ -8,6 +8,7 @@
 /* cmocka first */
 #include "format.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -216,14 +217,23 @@ static void committer__closes_an_idle_log(void **state)
      * The descriptor never becomes readable for a closing group: poll() with nothing to wait for is
      * the clock here. 50 ms is what it takes; a hundred times that is a hang.
      */
-    struct stat status = {0};
-    for (unsigned i = 0; i < 500 && (uint64_t)status.st_size < closed; i++) {
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    char magic[5] = "";
+    for (unsigned i = 0; i < 500 && strcmp(magic, "TGRP") != 0; i++) {
         (void)poll(NULL, 0, 10);
-        assert_int_equal(stat(path, &status), 0);
+        assert_true(pread(fd, magic, 4, (off_t)(closed - FORMAT_GROUP_HEADER_SIZE)) >= 0);
     }
+    assert_string_equal(magic, "TGRP");
+    close(fd);
+    /* Zeros lie behind it for as long as the store is open, and no longer. */
+    struct stat status = {0};
+    assert_int_equal(stat(path, &status), 0);
+    assert_true((uint64_t)status.st_size > closed);
+    theater__store_close(store);
+    assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_size, closed);
     work_actor_free(actor);
-    theater__store_close(store);
     work_remove(directory);
 }
 

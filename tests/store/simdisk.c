@@ -100,6 +100,11 @@ uint64_t simdisk_operations(const simdisk *disk)
     return disk->operations;
 }
 
+bool simdisk_has_failed(const simdisk *disk)
+{
+    return disk->has_failed;
+}
+
 uint64_t simdisk_writes_after_failure(const simdisk *disk)
 {
     return disk->writes_after_failure;
@@ -363,6 +368,40 @@ static int sim_ftruncate(theater__io *io, int fd, uint64_t size)
     return 0;
 }
 
+static int sim_allocate(theater__io *io, int fd, uint64_t size)
+{
+    simdisk *disk = (simdisk *)io;
+    sim_file *file = file_of(disk, fd);
+    int failure = begin(disk, SIMDISK_WRITE);
+    if (failure != 0) {
+        return -failure;
+    }
+    /* Reserves are larger than these files, and nobody reads them. */
+    size = size < FILE_BYTES_MAX ? size : FILE_BYTES_MAX;
+    file->seen_size = size > file->seen_size ? (size_t)size : file->seen_size;
+    return 0;
+}
+
+static int sim_space(theater__io *io, const char *path, uint64_t *out_bytes)
+{
+    (void)io;
+    (void)path;
+    *out_bytes = (uint64_t)1 << 40;
+    return 0;
+}
+
+static int sim_inode(theater__io *io, int fd, uint64_t *out_inode)
+{
+    simdisk *disk = (simdisk *)io;
+    const sim_file *file = file_of(disk, fd);
+    unsigned number = 0;
+    while (disk->files[number] != file) {
+        number++;
+    }
+    *out_inode = number + 1;
+    return 0;
+}
+
 static int sim_size(theater__io *io, int fd, uint64_t *out_size)
 {
     *out_size = file_of((simdisk *)io, fd)->seen_size;
@@ -457,7 +496,10 @@ simdisk *simdisk_new(uint64_t seed)
         .fdatasync = sim_fdatasync,
         .fsync_directory = sim_fsync_directory,
         .ftruncate = sim_ftruncate,
+        .allocate = sim_allocate,
         .size = sim_size,
+        .space = sim_space,
+        .inode = sim_inode,
         .rename = sim_rename,
         .unlink = sim_unlink,
         .mkdir = sim_mkdir,

@@ -37,6 +37,7 @@ void simdisk_fail_at(simdisk *disk, simdisk_operation operation, uint64_t k, int
 void simdisk_power_off_at(simdisk *disk, uint64_t k);
 /* Changing operations since the last call of one of the two above. */
 uint64_t simdisk_operations(const simdisk *disk);
+bool simdisk_has_failed(const simdisk *disk);
 /* Writes that were tried since the last failure that was asked for. */
 uint64_t simdisk_writes_after_failure(const simdisk *disk);
 /* Every write may do less than asked. */

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starting from indexes: what a start finds with them is what it finds without them, whatever was
+ * done to them; they are made in the background, merged, and few; segments made ahead are used and
+ * leave nothing behind.
+ */
+#include "work.h"
+/* cmocka first */
+#include "index.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ACTORS_COUNT 40u
+#define SEGMENT_SIZE ((uint64_t)16 << 10)
+
+typedef struct many {
+    char *directory;
+    char url[128];
+    work_actor *actors[ACTORS_COUNT];
+    unsigned warnings;
+} many;
+
+static void count_warning(theater_log_level level, const char *line, void *userdata)
+{
+    many *it = userdata;
+    assert_int_equal(level, THEATER_LOG_WARNING);
+    assert_non_null(strstr(line, "index"));
+    it->warnings++;
+}
+
+static theater__store *open_many(many *it, bool threadless)
+{
+    theater__store_options options = {.url = it->url};
+    options.log.write = count_warning;
+    options.log.userdata = it;
+    options.log.level_max = THEATER_LOG_WARNING;
+    theater__logstore_options all = {.store = &options,
+                                     .directory = it->url + 4,
+                                     .segment_size = SEGMENT_SIZE,
+                                     .threadless = threadless};
+    theater__store *store = NULL;
+    theater_error err = THEATER_ERROR_INIT;
+    it->warnings = 0;
+    theater_status status = theater__logstore_open_with(&all, &store, &err);
+    assert_string_equal(err.message, "");
+    assert_int_equal(status, THEATER_OK);
+    return store;
+}
+
+static void drain(theater__store *store)
+{
+    theater__store_completion completion;
+    while (theater__store_poll(store, &completion)) {
+        assert_int_equal(completion.status, THEATER_OK);
+        theater__store_completion_deinit(&completion);
+    }
+}
+
+/* Some actors are busy, some wrote once, long ago. */
+static void write_many(many *it, theater__store *store, unsigned rounds)
+{
+    for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned i = 0; i < ACTORS_COUNT; i++) {
+            if (it->actors[i]->batches_count == 0 || i % 5 == round % 5) {
+                work_step(it->actors[i], store, 1 + i % 3, 100);
+                drain(store);
+            }
+        }
+    }
+}
+
+static void expect_all(many *it, theater__store *store)
+{
+    unsigned found = 0;
+    theater__recovered recovered;
+    while (theater__store_recover_next(store, &recovered, NULL) == THEATER_OK) {
+        const work_actor *actor = it->actors[recovered.actor.bytes[15]];
+        assert_int_equal(recovered.place, actor->place);
+        assert_int_equal(recovered.next_seq, actor->writer.next_seq);
+        assert_memory_equal(&recovered.head, &actor->writer.head, sizeof(recovered.head));
+        assert_int_equal(recovered.standing.delivered_seq, actor->batches_count - 1);
+        found++;
+    }
+    assert_int_equal(found, ACTORS_COUNT);
+    for (unsigned i = 0; i < ACTORS_COUNT; i += 7) {
+        work_expect_read(store, it->actors[i], 0);
+    }
+}
+
+static unsigned count_files(const many *it, const char *prefix)
+{
+    unsigned count = 0;
+    DIR *directory = opendir(it->url + 4);
+    assert_non_null(directory);
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(directory)) != NULL) { /* NOLINT(concurrency-mt-unsafe) */
+        count += strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
+    }
+    closedir(directory);
+    return count;
+}
+
+static int set_up(void **state)
+{
+    many *it = calloc(1, sizeof(*it)); /* tidy-allow: alloc: a test's fixture */
+    it->directory = work_directory();
+    (void)snprintf(it->url, sizeof(it->url), "log:%s/s", it->directory);
+    for (unsigned i = 0; i < ACTORS_COUNT; i++) {
+        it->actors[i] = work_actor_new((uint8_t)i);
+    }
+    *state = it;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    many *it = *state;
+    for (unsigned i = 0; i < ACTORS_COUNT; i++) {
+        work_actor_free(it->actors[i]);
+    }
+    work_remove(it->directory);
+    free(it); /* tidy-allow: alloc: a test's fixture */
+    return 0;
+}
+
+/* The indexes of the store as it stands, and their names. */
+static size_t list_indexes(const many *it, theater__log_span **out_spans)
+{
+    size_t count = 0;
+    assert_int_equal(theater__index_list(theater__io_system(), it->url + 4, out_spans, &count), 0);
+    return count;
+}
+
+static void index__a_start_finds_the_same_with_and_without(void **state)
+{
+    many *it = *state;
+    theater__store *store = open_many(it, true);
+    write_many(it, store, 60);
+    uint32_t segments = format_place_segment(((theater__logstore *)store)->end);
+    assert_true(segments > 12);
+    assert_int_equal(((theater__logstore *)store)->indexed_upto, segments - 1);
+    theater__store_close(store);
+    theater__log_span *spans = NULL;
+    size_t count = list_indexes(it, &spans);
+    assert_true(count >= 1 && count <= 5);
+    assert_int_equal(spans[0].from, 1);
+    assert_int_equal(spans[count - 1].to, segments - 1);
+    store = open_many(it, true);
+    assert_int_equal(it->warnings, 0);
+    expect_all(it, store);
+    theater__store_close(store);
+    for (size_t i = 0; i < count; i++) {
+        char path[256];
+        char name[INDEX_NAME_SIZE];
+        theater__index_name(&spans[i], name);
+        (void)snprintf(path, sizeof(path), "%s/%s", it->url + 4, name);
+        assert_int_equal(unlink(path), 0);
+    }
+    theater__free(spans);
+    store = open_many(it, true);
+    assert_int_equal(it->warnings, 0);
+    expect_all(it, store);
+    /* They are made again when there is time. */
+    theater__keeper_work((theater__logstore *)store, false);
+    assert_int_equal(((theater__logstore *)store)->indexed_upto, segments - 1);
+    write_many(it, store, 3);
+    theater__store_close(store);
+    store = open_many(it, true);
+    expect_all(it, store);
+    theater__store_close(store);
+}
+
+/* Every byte of every index, flipped: a warning, the same actors, and a new index in its place. */
+static void index__damaged_ones_are_told_and_not_believed(void **state)
+{
+    many *it = *state;
+    theater__store *store = open_many(it, true);
+    write_many(it, store, 12);
+    theater__store_close(store);
+    theater__log_span *spans = NULL;
+    size_t count = list_indexes(it, &spans);
+    assert_true(count >= 1);
+    for (size_t i = 0; i < count; i++) {
+        char path[256];
+        char name[INDEX_NAME_SIZE];
+        theater__index_name(&spans[i], name);
+        (void)snprintf(path, sizeof(path), "%s/%s", it->url + 4, name);
+        struct stat status;
+        assert_int_equal(stat(path, &status), 0);
+        for (off_t at = 0; at < status.st_size; at += at < 64 ? 1 : 37) {
+            store = open_many(it, true);
+            theater__keeper_work((theater__logstore *)store, false);
+            theater__store_close(store);
+            int fd = open(path, O_RDWR);
+            if (fd < 0) {
+                break; /* merged otherwise meanwhile: the others have their turn */
+            }
+            uint8_t byte = 0;
+            assert_int_equal(pread(fd, &byte, 1, at), 1);
+            byte ^= 0x20;
+            assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+            close(fd);
+            store = open_many(it, true);
+            assert_int_equal(it->warnings, 1);
+            expect_all(it, store);
+            theater__store_close(store);
+        }
+    }
+    theater__free(spans);
+}
+
+/* An index says nothing about a segment that is not the one it was made of. */
+static void index__a_missing_or_broken_segment_is_still_seen(void **state)
+{
+    many *it = *state;
+    theater__store *store = open_many(it, true);
+    write_many(it, store, 20);
+    theater__store_close(store);
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/00000002.log", it->url + 4);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    uint8_t byte = 0;
+    assert_int_equal(pread(fd, &byte, 1, 40), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, 40), 1);
+    close(fd);
+    theater__store_options options = {.url = it->url};
+    theater_error err = THEATER_ERROR_INIT;
+    assert_int_equal(theater__store_open(&options, &store, &err), THEATER_ERR_CORRUPT);
+    assert_non_null(strstr(err.message, "00000002.log:0"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(theater__store_open(&options, &store, &err), THEATER_ERR_CORRUPT);
+    assert_non_null(strstr(err.message, "a segment is missing"));
+}
+
+/* A segment that was damaged before it was indexed gets no index. */
+static void index__no_index_of_a_damaged_segment(void **state)
+{
+    many *it = *state;
+    theater__store *store = open_many(it, true);
+    write_many(it, store, 20);
+    theater__logstore *log = (theater__logstore *)store;
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/00000002.log", it->url + 4);
+    int fd = open(path, O_RDWR);
+    uint8_t byte = 0;
+    assert_int_equal(pread(fd, &byte, 1, 4400), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, 4400), 1);
+    close(fd);
+    uint64_t count = 0;
+    assert_int_equal(theater__index_build(log, 2, &count), -EBADMSG);
+    assert_int_equal(theater__index_build(log, 3, &count), 0);
+    assert_int_equal(count_files(it, "index.new"), 0);
+    theater__store_close(store);
+}
+
+/* With its threads: made ahead, indexed, and nothing of it left behind at the end. */
+static void keeper__works_beside_the_log(void **state)
+{
+    many *it = *state;
+    theater__store *store = open_many(it, false);
+    for (unsigned round = 0; round < 60; round++) {
+        for (unsigned i = 0; i < ACTORS_COUNT; i++) {
+            work_expect_durable(store, work_step(it->actors[i], store, 1, 60));
+        }
+    }
+    theater__logstore *log = (theater__logstore *)store;
+    /* The keeper is behind by what it has not come to yet; it gets there by itself. */
+    bool done = false;
+    for (unsigned i = 0; i < 500 && !done; i++) {
+        (void)pthread_mutex_lock(&log->mutex);
+        uint32_t sealed = log->sealed_upto;
+        (void)pthread_mutex_unlock(&log->mutex);
+        theater__log_span *spans = NULL;
+        size_t count = list_indexes(it, &spans);
+        done = count > 0 && spans[count - 1].to == sealed;
+        theater__free(spans);
+        (void)poll(NULL, 0, 10);
+    }
+    assert_true(done);
+    theater__store_close(store);
+    assert_int_equal(count_files(it, "ahead"), 0);
+    assert_int_equal(count_files(it, "index.new"), 0);
+    assert_int_equal(count_files(it, "torn"), 0);
+    store = open_many(it, false);
+    assert_int_equal(it->warnings, 0);
+    expect_all(it, store);
+    theater__store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(index__a_start_finds_the_same_with_and_without, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(index__damaged_ones_are_told_and_not_believed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(index__a_missing_or_broken_segment_is_still_seen, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(index__no_index_of_a_damaged_segment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keeper__works_beside_the_log, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
