@@ -20,6 +20,7 @@
 
 #include <theater/actor.h>
 #include <theater/chain.h>
+#include <theater/control.h>
 #include <theater/error.h>
 #include <theater/export.h>
 #include <theater/handler.h>

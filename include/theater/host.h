@@ -218,7 +218,7 @@ THEATER_API uint64_t theater_host_active(const theater_host *host);
 typedef void theater_watch_fn(int fd, void *userdata);
 /**
  * \brief Serves a descriptor of the caller's in the host's own loop: theater_host_run() and
- *        theater_host_dispatch() call back while it is readable, theater_host_fd() is readable then.
+ *        theater_host_dispatch() call back while it is readable, and so is theater_host_fd().
  *
  * A busy host looks once in a few iterations. It does not keep theater_host_run() from returning.
  *
@@ -231,7 +231,7 @@ typedef void theater_watch_fn(int fd, void *userdata);
 THEATER_API theater_status theater_host_watch(theater_host *host, int fd,
                                               theater_watch_fn *callback, void *userdata,
                                               theater_error *err);
-/** \brief Ends a watch; what is not watched is left alone. Call it before the descriptor is closed. */
+/** \brief Ends a watch, before the descriptor is closed; what is not watched is left alone. */
 THEATER_API void theater_host_unwatch(theater_host *host, int fd);
 
 /** \brief Makes theater_host_run() return soon. Any thread, signal handlers too. */
