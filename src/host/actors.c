@@ -78,6 +78,7 @@ theater_status actor_add(theater_host *host, const theater_id *id, uint32_t *out
     memset(a, 0, sizeof(*a));
     a->id = *id;
     a->profile = NO_PROFILE;
+    a->step_seen_ms = host->step_total_ms;
     a->place = THEATER__PLACE_NONE;
     a->state = THEATER__STATE_IDLE;
     if (!theater__map_add(&host->index, index)) {

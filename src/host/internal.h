@@ -68,9 +68,10 @@ typedef struct actor {
     uint64_t place; /* of the last submitted batch */
     uint64_t call_seq;
     uint64_t delivered_seq;
-    live *live;       /* NULL: nothing to do, or evicted */
-    uint32_t profile; /* NO_PROFILE until its genesis was read */
-    uint8_t state;    /* theater__state */
+    int64_t step_seen_ms; /* how far its chain knows the wall clock was stepped, see host */
+    live *live;           /* NULL: nothing to do, or evicted */
+    uint32_t profile;     /* NO_PROFILE until its genesis was read */
+    uint8_t state;        /* theater__state */
     uint8_t wait_kind;
     bool is_parked;
     bool is_started; /* its handlers' start callbacks ran */
@@ -161,6 +162,7 @@ struct theater_host {
     theater__store *store;
     theater__turn_env env;
     theater_mono opened_mono;
+    int64_t step_total_ms;    /* what the wall clock was stepped by since the host opened */
     theater_mono rebase_mono; /* waits of another boot go on from here */
 
     theater_actor_component *registry; /* every handler's functions, without code */

@@ -29,6 +29,7 @@ static void notice_step(theater_host *host)
 {
     theater__clock_step step;
     if (theater__clock_take_step(host->clock, &step)) {
+        host->step_total_ms += step.delta_ms;
         theater__log_write(&host->log, THEATER_LOG_INFO,
                            "the wall clock was stepped by %lld ms; deadlines are judged again",
                            (long long)step.delta_ms);

@@ -363,6 +363,28 @@ static void refuse_end(theater_host *host, live *l, theater_error *error)
     residency_offer(host, l);
 }
 
+/* The wall clock was stepped since the actor was told last: its chain says so before the next wake or
+ * reading, by all steps together. */
+static theater_status note_steps(theater_host *host, live *l, theater_error *err)
+{
+    actor *a = actor_at(host, l->index);
+    int64_t delta_ms = host->step_total_ms - a->step_seen_ms;
+    if (delta_ms == 0 || theater__turn_is_replaying(l->turn)) {
+        return THEATER_OK;
+    }
+    theater__buffer payload = {0};
+    theater__step_encode(&payload, delta_ms);
+    theater_bytes bytes = {payload.data, payload.size};
+    theater_status status = payload.failed
+                                ? theater__fail_nomem(err)
+                                : theater__turn_note(l->turn, THEATER_KIND_STEP, bytes, err);
+    theater__buffer_deinit(&payload);
+    if (status == THEATER_OK) {
+        a->step_seen_ms = host->step_total_ms;
+    }
+    return status;
+}
+
 void turn_step(theater_host *host, live *l)
 {
     THEATER_ASSERT(l->phase == LIVE_QUEUED);
@@ -383,7 +405,8 @@ void turn_step(theater_host *host, live *l)
         } else if (wants_rearm(host, l, open)) {
             return;
         } else {
-            status = end_request(host, l, &error);
+            status = note_steps(host, l, &error);
+            status = status == THEATER_OK ? end_request(host, l, &error) : status;
             if (status == THEATER_OK && host->options.is_frozen) {
                 halt(host, l);
                 return;
@@ -393,6 +416,9 @@ void turn_step(theater_host *host, live *l)
     if (status == THEATER_ERR_INVALID || status == THEATER_ERR_UNSUPPORTED) {
         refuse_end(host, l, &error);
         return;
+    }
+    if (status == THEATER_OK && !open->is_open) {
+        status = note_steps(host, l, &error);
     }
     if (status != THEATER_OK) {
         actor_park(host, l->index, &error);
