@@ -151,16 +151,26 @@ static void keep_reserve(theater__logstore *log, uint64_t size)
     (void)pthread_mutex_unlock(&log->mutex);
 }
 
+/* Under the mutex. The keeper, if it sleeps, has to look at the disk from now on. */
+static void begin_full(theater__logstore *log)
+{
+    if (log->full) {
+        return;
+    }
+    log->full = true;
+    leave_notice(log, LOGSTORE_FULL_TEXT, 0);
+    if (log->keeper_started) {
+        (void)pthread_cond_signal(&log->keeper_wake);
+    }
+}
+
 bool theater__keeper_release_reserve(theater__logstore *log)
 {
     (void)pthread_mutex_lock(&log->mutex);
     bool had = log->reserve_size > 0;
     log->reserve_size = 0;
     log->reserve_dropped = true;
-    if (!log->full) {
-        log->full = true;
-        leave_notice(log, LOGSTORE_FULL_TEXT, 0);
-    }
+    begin_full(log);
     (void)pthread_mutex_unlock(&log->mutex);
     THEATER_AUTOFREE char *path = theater__path_in(log->directory, RESERVE_NAME);
     if (path == NULL || !had) {
@@ -172,10 +182,7 @@ bool theater__keeper_release_reserve(theater__logstore *log)
 void theater__keeper_disk_is_full(theater__logstore *log)
 {
     (void)pthread_mutex_lock(&log->mutex);
-    if (!log->full) {
-        log->full = true;
-        leave_notice(log, LOGSTORE_FULL_TEXT, 0);
-    }
+    begin_full(log);
     (void)pthread_mutex_unlock(&log->mutex);
 }
 
@@ -339,7 +346,8 @@ static keeper_job next_job(const theater__logstore *log, uint64_t *out_reserve)
     if (log->failed) {
         return JOB_NONE;
     }
-    if (log->reserve_wanted > log->reserve_size && (!log->full || log->reserve_retry)) {
+    /* On a full disk also with a whole reserve: it is how space is noticed. */
+    if (log->full ? log->reserve_retry : log->reserve_wanted > log->reserve_size) {
         return JOB_RESERVE;
     }
     if (log->ahead_wanted && log->ahead_fd < 0 && !log->ahead_failed && !log->full) {
