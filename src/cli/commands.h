@@ -14,5 +14,10 @@ extern const cli_command cli_command_verify;
 extern const cli_command cli_command_replay;
 extern const cli_command cli_command_chain_show;
 extern const cli_command cli_command_chain_export;
+extern const cli_command cli_command_bench_sleepers;
+extern const cli_command cli_command_bench_lateness;
+extern const cli_command cli_command_bench_rate;
+extern const cli_command cli_command_bench_log;
+extern const cli_command cli_command_bench_timers;
 
 #endif

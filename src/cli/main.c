@@ -14,8 +14,10 @@
 #define COMMAND_NAME_MAX 32
 
 static const cli_command *const commands[] = {
-    &cli_command_run,    &cli_command_resume,     &cli_command_ps,           &cli_command_verify,
-    &cli_command_replay, &cli_command_chain_show, &cli_command_chain_export,
+    &cli_command_run,          &cli_command_resume,         &cli_command_ps,
+    &cli_command_verify,       &cli_command_replay,         &cli_command_chain_show,
+    &cli_command_chain_export, &cli_command_bench_sleepers, &cli_command_bench_lateness,
+    &cli_command_bench_rate,   &cli_command_bench_log,      &cli_command_bench_timers,
 };
 #define COMMANDS_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -24,11 +26,11 @@ static void print_help(void)
     cli_out("usage: theater COMMAND [OPTIONS] [ARGUMENTS]\n\n"
             "Runs WebAssembly component actors with durable, auditable time.\n\n");
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
-        cli_out("  %-14s %s\n", commands[i]->name, commands[i]->summary);
+        cli_out("  %-16s %s\n", commands[i]->name, commands[i]->summary);
     }
     cli_out(
-        "\n  --help         show this text; 'theater COMMAND --help' that of a command\n"
-        "  --version      show the versions of theater and of its engine\n\n"
+        "\n  --help           show this text; 'theater COMMAND --help' that of a command\n"
+        "  --version        show the versions of theater and of its engine\n\n"
         "Exit status: 0 ok, 1 the guest returned an error, 2 wrong usage, 3 the guest trapped\n"
         "or was ended, 4 store or I/O, 5 verification failed or divergence, 130 interrupted.\n");
 }
@@ -57,6 +59,29 @@ static const cli_command *find_command(int argc, char **argv, int *out_words)
     return NULL;
 }
 
+/* Words that name no command alone. */
+typedef struct family {
+    const char *name;
+    const char *members;
+} family;
+
+static const family families[] = {
+    {"chain", "show or export"},
+    {"bench", "sleepers, lateness, rate, log or timers"},
+};
+
+static int meet_family(const family *f, const char *word)
+{
+    char text[CLI_MESSAGE_MAX];
+    if (word != NULL && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
+        print_help();
+        return CLI_EXIT_OK;
+    }
+    (void)snprintf(text, sizeof(text), "%s is followed by %s%s", f->name, f->members,
+                   word != NULL ? ", not by" : "");
+    return misuse(text, word);
+}
+
 static int dispatch(int argc, char **argv)
 {
     if (argc < 1) {
@@ -75,14 +100,10 @@ static int dispatch(int argc, char **argv)
     if (command != NULL) {
         return command->run(command, argc - words, argv + words);
     }
-    if (strcmp(argv[0], "chain") == 0) {
-        bool is_help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-        if (is_help) {
-            print_help();
-            return CLI_EXIT_OK;
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        if (strcmp(argv[0], families[i].name) == 0) {
+            return meet_family(&families[i], argc > 1 ? argv[1] : NULL);
         }
-        return argc > 1 ? misuse("chain is followed by show or export, not by", argv[1])
-                        : misuse("chain is followed by show or export", NULL);
     }
     return misuse(argv[0][0] == '-' ? "there is no option" : "there is no command", argv[0]);
 }

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * theater bench sleepers: so many actors asleep at once, and how they wake.
+ *
+ *     create ──> all asleep ──> (first due) ──> all awake and done ──> chains verified
+ *            memory is read here      CPU and lateness up to here
+ *
+ * Creating goes on only as far as the actors get to sleep: what is spawned and does not sleep yet
+ * is bounded, so that memory is what sleepers need and not what a queue of starters does.
+ *
+ * Dues that are spread are given out in an order that jumps: actors that were created one after the
+ * other, whose records lie side by side, do not wake one after the other.
+ */
+#include "bench.h"
+#include "commands.h"
+#include "memory.h"
+#include "session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NOT_GIVEN UINT64_MAX
+/* The host's bound of actors. */
+#define COUNT_MAX ((uint64_t)1 << 24)
+#define SPAWN_BATCH 256u
+/* Spawned and not asleep yet, at the most. */
+#define STARTERS_MAX 1024u
+#define WAIT_MS 200
+/* Creating is given so much time before the first is due, unless it is said. */
+#define BEGIN_MS 3000u
+#define BEGIN_US_EACH 60u
+/* Left to the store's groups in flight before memory is read, if nobody is due meanwhile. */
+#define SETTLE_MS 500u
+/* A prime above COUNT_MAX: steps of it visit every place once. */
+#define PLACE_STEP 2654435761u
+/* Sleepers behind the baseline, for a figure of bytes each to mean something. */
+#define BYTES_EACH_MIN 1000u
+
+typedef struct sleepers_settings {
+    uint64_t count;
+    uint64_t sleep_ms;
+    uint64_t due_in_ms;
+    uint64_t spread_ms;
+    uint64_t begin_in_ms;
+    uint64_t resident;
+    uint64_t verify;
+    const char *store;
+    bool json;
+    bool quiet;
+} sleepers_settings;
+
+static const cli_option options[] = {
+    {"count", CLI_U64, "N", "actors (needed)", offsetof(sleepers_settings, count), 1, COUNT_MAX},
+    {"sleep", CLI_U64, "MS", "each sleeps so long from its own start",
+     offsetof(sleepers_settings, sleep_ms), 1, 0},
+    {"due-in", CLI_U64, "MS", "all are due at one instant, so long after the start",
+     offsetof(sleepers_settings, due_in_ms), 1, 0},
+    {"spread", CLI_U64, "MS", "due times spread evenly over so long, after all are made",
+     offsetof(sleepers_settings, spread_ms), 1, 0},
+    {"begin-in", CLI_U64, "MS", "with --spread: the first is due then (default: by count)",
+     offsetof(sleepers_settings, begin_in_ms), 1, 0},
+    {"resident", CLI_U64, "N", "instances in memory at once (default: by vm.max_map_count)",
+     offsetof(sleepers_settings, resident), 1, UINT32_MAX},
+    {"verify", CLI_U64, "N", "chains to verify afterwards (default: all)",
+     offsetof(sleepers_settings, verify), 0, 0},
+    {"store", CLI_TEXT, "URL", "log:DIR or memory: (default: a log that is removed again)",
+     offsetof(sleepers_settings, store), 0, 0},
+    {"json", CLI_FLAG, NULL, "one JSON object", offsetof(sleepers_settings, json), 0, 0},
+    {"quiet", CLI_FLAG, NULL, "no lines of progress", offsetof(sleepers_settings, quiet), 0, 0},
+    CLI_OPTION_HELP,
+};
+
+typedef struct sleepers {
+    const sleepers_settings *with;
+    const char *path; /* of the component; NULL: the built-in one */
+    bench_place place;
+    bench_host bench;
+    uint64_t created;
+    uint64_t start_ns;
+    uint64_t start_wall_ms;
+    uint64_t first_due_ms; /* wall; not with --sleep */
+    uint64_t all_asleep_ns;
+    uint64_t done_ns;
+    uint64_t said_ns;
+    bench_usage start;
+    bench_usage baseline; /* RSS when the places in memory were taken */
+    uint64_t baseline_count;
+    bench_usage asleep;
+    bench_usage done;
+    uint64_t asleep_store_bytes;
+    uint64_t verified;
+    uint64_t damaged;
+    uint64_t early;
+} sleepers;
+
+/* ---- the plan -------------------------------------------------------------------------------- */
+
+/* When actor i is due, wall time; not with --sleep. */
+static uint64_t due_of(const sleepers *s, uint64_t i)
+{
+    if (s->with->spread_ms == NOT_GIVEN) {
+        return s->first_due_ms;
+    }
+    uint64_t place = i * PLACE_STEP % s->with->count;
+    return s->first_due_ms + place * s->with->spread_ms / s->with->count;
+}
+
+/* A deadline is exact; a sleep up to a due time begins when the actor gets to run. */
+static bool has_deadline(const sleepers *s)
+{
+    return s->with->due_in_ms != NOT_GIVEN && s->path == NULL;
+}
+
+static theater_status spawn_next(sleepers *s, theater_error *err)
+{
+    char args[32];
+    uint64_t number = s->with->sleep_ms;
+    if (has_deadline(s)) {
+        number = due_of(s, s->created);
+    } else if (s->with->sleep_ms == NOT_GIVEN) {
+        uint64_t due_ms = due_of(s, s->created);
+        uint64_t now_ms = bench_wall_ms();
+        number = due_ms > now_ms ? due_ms - now_ms : 1;
+    }
+    (void)snprintf(args, sizeof(args), "[%" PRIu64 "]", number);
+    return bench_host_spawn(&s->bench, has_deadline(s) ? "until" : "run", args, err);
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static uint64_t starters(const sleepers *s, const theater_host_stats *stats)
+{
+    uint64_t settled = stats->asleep + s->bench.ended;
+    return s->created > settled ? s->created - settled : 0;
+}
+
+/* *out_is_full: the actors have to get on first. */
+static int feed(sleepers *s, bool *out_is_full)
+{
+    theater_host_stats stats = bench_host_stats(&s->bench);
+    *out_is_full = starters(s, &stats) > STARTERS_MAX;
+    for (uint32_t i = 0; i < SPAWN_BATCH && s->created < s->with->count && !*out_is_full; i++) {
+        theater_error error = THEATER_ERROR_INIT;
+        theater_status status = spawn_next(s, &error);
+        if (status == THEATER_ERR_LIMIT) {
+            *out_is_full = true;
+        } else if (status != THEATER_OK) {
+            return cli_say_error(&error);
+        } else {
+            s->created++;
+        }
+    }
+    return CLI_EXIT_OK;
+}
+
+static void say_progress(sleepers *s)
+{
+    if (s->with->quiet || !bench_is_time(&s->said_ns)) {
+        return;
+    }
+    bench_usage usage;
+    theater_host_stats stats = bench_host_stats(&s->bench);
+    bench_usage_get(&usage, false);
+    double passed_s = (double)(bench_now_ns() - s->start_ns) / 1e9;
+    cli_say("%.0f s: created %" PRIu64 " of %" PRIu64 " (%.0f/s), asleep %" PRIu64 ", done %" PRIu64
+            ", RSS %.0f MiB",
+            passed_s, s->created, s->with->count,
+            s->all_asleep_ns == 0
+                ? (double)s->created / passed_s
+                : (double)s->with->count * 1e9 / (double)(s->all_asleep_ns - s->start_ns),
+            stats.asleep, s->bench.ended, (double)usage.rss_bytes / (1 << 20));
+}
+
+static void note_baseline(sleepers *s, const theater_host_stats *stats)
+{
+    uint64_t resident = s->with->resident != 0 ? s->with->resident : stats->resident;
+    bool is_full = stats->evictions > resident && s->created > 2 * resident + STARTERS_MAX;
+    if (s->baseline_count == 0 && is_full && starters(s, stats) < SPAWN_BATCH) {
+        bench_usage_get(&s->baseline, true);
+        s->baseline_count = s->created;
+    }
+}
+
+static int create(sleepers *s)
+{
+    bool is_all_asleep = false;
+    while (!is_all_asleep && !cli_is_interrupted()) {
+        bool is_full = false;
+        int status = feed(s, &is_full);
+        if (status == CLI_EXIT_OK) {
+            bool is_waiting = is_full || s->created == s->with->count;
+            status = bench_host_step(&s->bench, is_waiting ? WAIT_MS : 0, NULL);
+        }
+        if (status != CLI_EXIT_OK) {
+            return status;
+        }
+        theater_host_stats stats = bench_host_stats(&s->bench);
+        note_baseline(s, &stats);
+        say_progress(s);
+        /* Who was overdue at once did not sleep, who ended did not wait for the others. */
+        uint64_t past = stats.wakes > s->bench.ended ? stats.wakes : s->bench.ended;
+        is_all_asleep = s->created == s->with->count && stats.asleep + past >= s->with->count;
+    }
+    s->all_asleep_ns = bench_now_ns();
+    return CLI_EXIT_OK;
+}
+
+/* Until the time is over, or until all are done. */
+static int drive(sleepers *s, uint64_t until_wall_ms)
+{
+    while (s->bench.ended < s->with->count && !cli_is_interrupted()) {
+        uint64_t now_ms = bench_wall_ms();
+        if (now_ms >= until_wall_ms) {
+            return CLI_EXIT_OK;
+        }
+        uint64_t left_ms = until_wall_ms - now_ms;
+        int status = bench_host_step(&s->bench, left_ms < WAIT_MS ? (int)left_ms : WAIT_MS, NULL);
+        if (status != CLI_EXIT_OK) {
+            return status;
+        }
+        say_progress(s);
+    }
+    return CLI_EXIT_OK;
+}
+
+static int sleep_and_wake(sleepers *s)
+{
+    uint64_t now_ms = bench_wall_ms();
+    uint64_t first_ms =
+        s->with->sleep_ms != NOT_GIVEN ? s->start_wall_ms + s->with->sleep_ms : s->first_due_ms;
+    int status = CLI_EXIT_OK;
+    if (now_ms + 2 * SETTLE_MS < first_ms) {
+        status = drive(s, now_ms + SETTLE_MS);
+    }
+    bench_usage_get(&s->asleep, now_ms < first_ms);
+    if (status == CLI_EXIT_OK) {
+        status = drive(s, UINT64_MAX);
+    }
+    s->done_ns = bench_now_ns();
+    bench_usage_get(&s->done, false);
+    return status;
+}
+
+/* ---- afterwards ------------------------------------------------------------------------------ */
+
+typedef struct id_list {
+    theater_id *ids;
+    uint64_t count;
+    uint64_t seen;
+    uint64_t total;
+    uint64_t wanted;
+} id_list;
+
+/* Every k-th, so that a sample is one of all. */
+static int take_id(const theater_actor_info *info, void *userdata)
+{
+    id_list *list = userdata;
+    if (list->seen * list->wanted / list->total == list->count && list->count < list->wanted) {
+        list->ids[list->count++] = info->id;
+    }
+    list->seen++;
+    return 0;
+}
+
+/*
+ * The first wait's end, held against the plan. A reading is rounded down: up to 1 ms is no proof.
+ */
+static bool is_early(const sleepers *s, const theater_chain *chain, uint64_t i)
+{
+    size_t position = 0;
+    theater_event event;
+    uint64_t armed_ms = 0;
+    while (theater_chain_next(chain, &position, &event, NULL) == THEATER_OK) {
+        if (event.kind == THEATER_KIND_WAIT) {
+            armed_ms = event.wall.ms;
+        } else if (event.kind == THEATER_KIND_COMPLETION) {
+            uint64_t due_ms =
+                s->with->sleep_ms != NOT_GIVEN ? armed_ms + s->with->sleep_ms : due_of(s, i);
+            return event.wall.ms + (has_deadline(s) ? 0 : 1) < due_ms;
+        }
+    }
+    return false;
+}
+
+static int verify_one(sleepers *s, theater_id id, uint64_t i)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    theater_chain *chain = NULL;
+    theater_chain_report report;
+    theater_status status = theater_host_chain(s->bench.host, id, &chain, &error);
+    if (status == THEATER_OK) {
+        status = theater_chain_verify(chain, NULL, &report, &error);
+    }
+    if (status == THEATER_OK && report.verdict == THEATER_CHAIN_DAMAGED) {
+        s->damaged++;
+    } else if (status == THEATER_OK) {
+        s->verified++;
+        s->early += is_early(s, chain, i);
+    }
+    theater_chain_free(chain);
+    return status == THEATER_OK ? CLI_EXIT_OK : cli_say_error(&error);
+}
+
+static int verify(sleepers *s)
+{
+    uint64_t count = s->with->verify < s->with->count ? s->with->verify : s->with->count;
+    id_list list = {.total = s->with->count, .wanted = count};
+    list.ids = cli_grow(NULL, 0, count + 1, sizeof(list.ids[0]));
+    if (list.ids == NULL) {
+        cli_say("%s", theater_status_text(THEATER_ERR_NOMEM));
+        return CLI_EXIT_IO;
+    }
+    theater_host_visit(s->bench.host, take_id, &list);
+    int status = CLI_EXIT_OK;
+    for (uint64_t i = 0; i < list.count && status == CLI_EXIT_OK && !cli_is_interrupted(); i++) {
+        uint64_t place = (i * list.total + list.wanted - 1) / list.wanted;
+        status = verify_one(s, list.ids[i], place);
+        if (!s->with->quiet && bench_is_time(&s->said_ns)) {
+            cli_say("verified %" PRIu64 " of %" PRIu64 " chains", i + 1, list.count);
+        }
+    }
+    cli_release(list.ids);
+    return status;
+}
+
+static void add_memory(const sleepers *s, bench_report *report)
+{
+    double mib = 1 << 20;
+    uint64_t behind = s->with->count - s->baseline_count;
+    bench_row_add(report, "rss_asleep_mib", "RSS, all asleep", "MiB", 1,
+                  (double)s->asleep.rss_bytes / mib);
+    bench_row_add(report, "rss_anon_asleep_mib", "RSS of no file, all asleep", "MiB", 1,
+                  (double)s->asleep.rss_anon_bytes / mib);
+    bench_row_add(report, "rss_max_mib", "RSS, greatest", "MiB", 1,
+                  (double)s->done.rss_max_bytes / mib);
+    if (s->baseline_count > 0 && behind >= BYTES_EACH_MIN) {
+        double bytes = (double)s->asleep.rss_anon_bytes - (double)s->baseline.rss_anon_bytes;
+        bench_row_add(report, "sleeper_bytes", "memory of a sleeper", "B", 1,
+                      bytes / (double)behind);
+    }
+}
+
+static void add_life(const sleepers *s, bench_report *report, const theater_histogram *late)
+{
+    double count = (double)s->with->count;
+    double created_s = (double)(s->all_asleep_ns - s->start_ns) / 1e9;
+    bench_row_add(report, "count", "sleepers", "", 0, count);
+    bench_row_add(report, "created_s", "created and asleep in", "s", 2, created_s);
+    bench_row_add(report, "created_per_s", "created", "/s", 0, count / created_s);
+    add_memory(s, report);
+    bench_row_add_lateness(report, "late", "late", late);
+    bench_row_add(report, "early", "early", "", 0, (double)s->early);
+    if (s->with->due_in_ms != NOT_GIVEN) {
+        uint64_t start_to_done_ms = (s->done_ns - s->start_ns) / 1000000u;
+        bench_row_add(report, "done_after_due_s", "all done and durable after due", "s", 2,
+                      ((double)start_to_done_ms - (double)s->with->due_in_ms) / 1e3);
+    }
+    bench_row_add(report, "cpu_user_us", "CPU of a sleeper, user", "us", 1,
+                  (s->done.user_s - s->start.user_s) * 1e6 / count);
+    bench_row_add(report, "cpu_system_us", "CPU of a sleeper, system", "us", 1,
+                  (s->done.system_s - s->start.system_s) * 1e6 / count);
+}
+
+static void add_work(const sleepers *s, bench_report *report)
+{
+    theater_host_stats stats = bench_host_stats(&s->bench);
+    const char *directory = cli_store_directory(&s->place.url);
+    bench_row_add(report, "evictions", "evictions", "", 0, (double)stats.evictions);
+    bench_row_add(report, "replays", "replays", "", 0, (double)stats.replays);
+    bench_row_add(report, "prefetches", "of them ahead of the due time", "", 0,
+                  (double)stats.prefetches);
+    bench_row_add(report, "events", "events", "", 0, (double)stats.events);
+    if (directory != NULL) {
+        bench_row_add(report, "store_mib", "store", "MiB", 1,
+                      (double)bench_directory_bytes(directory) / (1 << 20));
+    }
+    bench_row_add(report, "verified", "chains verified", "", 0, (double)s->verified);
+    bench_row_add(report, "damaged", "chains damaged", "", 0, (double)s->damaged);
+}
+
+/* Whoever was due while others were still being made woke beside that: the figures say less. */
+static void say_if_slow(const sleepers *s)
+{
+    uint64_t created_ms = (s->all_asleep_ns - s->start_ns) / 1000000u;
+    if (s->with->sleep_ms != NOT_GIVEN || s->start_wall_ms + created_ms <= s->first_due_ms) {
+        return;
+    }
+    cli_say("creating them took %.1f s, the first was due after %.1f s: wakes and creation shared "
+            "the time; give --%s %" PRIu64,
+            (double)created_ms / 1e3, (double)(s->first_due_ms - s->start_wall_ms) / 1e3,
+            s->with->due_in_ms != NOT_GIVEN ? "due-in" : "begin-in",
+            (created_ms * 5 / 4 / 1000 + 1) * 1000);
+}
+
+static int report(sleepers *s)
+{
+    theater_histogram *late = cli_grow(NULL, 0, 1, sizeof(*late));
+    if (late == NULL) {
+        cli_say("%s", theater_status_text(THEATER_ERR_NOMEM));
+        return CLI_EXIT_IO;
+    }
+    bench_report rows = {.name = "sleepers"};
+    theater_host_lateness(s->bench.host, late);
+    add_life(s, &rows, late);
+    add_work(s, &rows);
+    cli_release(late);
+    say_if_slow(s);
+    int status = bench_report_print(&rows, s->with->json);
+    if (s->early > 0 || s->damaged > 0) {
+        cli_say("%" PRIu64 " woke early, %" PRIu64 " chains are damaged", s->early, s->damaged);
+        return CLI_EXIT_DIVERGED;
+    }
+    return status;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static int measure(sleepers *s)
+{
+    int status = bench_host_open(&s->bench, &s->place, s->with->resident);
+    if (status == CLI_EXIT_OK) {
+        status = bench_host_load(&s->bench, bench_guest_sleepers, s->path);
+    }
+    if (status != CLI_EXIT_OK) {
+        return status;
+    }
+    uint64_t begin_ms = BEGIN_MS + s->with->count * BEGIN_US_EACH / 1000;
+    begin_ms = s->with->begin_in_ms != NOT_GIVEN ? s->with->begin_in_ms : begin_ms;
+    begin_ms = s->with->due_in_ms != NOT_GIVEN ? s->with->due_in_ms : begin_ms;
+    bench_usage_get(&s->start, false);
+    s->start_ns = bench_now_ns();
+    s->start_wall_ms = bench_wall_ms();
+    s->first_due_ms = s->start_wall_ms + begin_ms;
+    status = create(s);
+    if (status == CLI_EXIT_OK) {
+        status = sleep_and_wake(s);
+    }
+    if (status == CLI_EXIT_OK) {
+        status = bench_host_verdict(&s->bench);
+    }
+    if (status == CLI_EXIT_OK && !cli_is_interrupted()) {
+        status = verify(s);
+    }
+    if (status == CLI_EXIT_OK && !cli_is_interrupted()) {
+        status = report(s);
+    }
+    return status;
+}
+
+static int check(const cli_command *command, const sleepers_settings *with)
+{
+    int modes = (with->sleep_ms != NOT_GIVEN) + (with->due_in_ms != NOT_GIVEN) +
+                (with->spread_ms != NOT_GIVEN);
+    if (with->count == 0) {
+        return cli_usage(command, "--count N is missing");
+    }
+    if (modes != 1) {
+        return cli_usage(command, "one of --sleep, --due-in and --spread is needed");
+    }
+    if (with->begin_in_ms != NOT_GIVEN && with->spread_ms == NOT_GIVEN) {
+        return cli_usage(command, "--begin-in needs --spread");
+    }
+    return CLI_EXIT_OK;
+}
+
+static int run(const cli_command *command, int argc, char **argv)
+{
+    sleepers_settings with = {.sleep_ms = NOT_GIVEN,
+                              .due_in_ms = NOT_GIVEN,
+                              .spread_ms = NOT_GIVEN,
+                              .begin_in_ms = NOT_GIVEN,
+                              .verify = UINT64_MAX};
+    cli_parsed parsed = cli_parse(command, argc, argv, &with);
+    if (!parsed.go_on) {
+        return parsed.exit_status;
+    }
+    int status = check(command, &with);
+    if (status != CLI_EXIT_OK) {
+        return status;
+    }
+    sleepers s = {.with = &with, .path = parsed.operands_count > 0 ? argv[0] : NULL};
+    status = cli_interrupt_init() ? bench_place_init(&s.place, with.store) : CLI_EXIT_IO;
+    if (status != CLI_EXIT_OK) {
+        return status;
+    }
+    status = measure(&s);
+    bench_host_close(&s.bench);
+    bench_place_deinit(&s.place);
+    return cli_is_interrupted() && status == CLI_EXIT_OK ? CLI_EXIT_INTERRUPTED : status;
+}
+
+const cli_command cli_command_bench_sleepers = {
+    .name = "bench sleepers",
+    .operands = "[COMPONENT]",
+    .summary = "measure many actors that sleep at once",
+    .text =
+        "Creates actors that sleep, waits until all have woken and ended, and verifies their\n"
+        "chains. Memory, time to create, lateness and CPU are printed. A COMPONENT of your own\n"
+        "exports run(ms); without one a small built-in one is used.",
+    .options = options,
+    .operands_min = 0,
+    .operands_max = 1,
+    .run = run,
+};
