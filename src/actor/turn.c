@@ -717,9 +717,6 @@ theater_status theater__turn_terminate(theater__turn *turn, theater_end_reason r
                                        const char *text, theater_error *err)
 {
     THEATER_ASSERT(!turn->is_finished);
-    if (theater__turn_is_replaying(turn)) {
-        return theater__fail(err, THEATER_ERR_INVALID, "the actor is being replayed");
-    }
     if (finish_terminated(turn, reason, text) != THEATER__TURN_FINISHED) {
         if (err != NULL) {
             *err = turn->error;

@@ -394,7 +394,7 @@ void turn_step(theater_host *host, live *l)
     theater_error error = THEATER_ERROR_INIT;
     theater_status status = THEATER_OK;
     const theater__open_request *open = theater__turn_open(l->turn);
-    if (l->is_cancelled && !theater__turn_is_replaying(l->turn)) {
+    if (l->is_cancelled) {
         status = cancel(host, l, &error);
         if (status == THEATER_OK) {
             return;
