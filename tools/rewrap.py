@@ -14,6 +14,7 @@ import sys
 COLUMNS_MAX = 100
 COMMENT = re.compile(r"^( *(?:\*|//|#)( +))(\S.*)$")
 ONE_LINE = re.compile(r"^( *)/\*(\*?) (\S.*\S) \*/$")
+FIRST = re.compile(r"^( *)(/\*\*? )(\S.*)$")
 RULER = re.compile(r"^( *(?:/\*|#) -+ .*? )(-+)( \*/)?$")
 
 
@@ -57,6 +58,13 @@ def rewrap(lines):
         elif one_line and is_prose(one_line.group(3)):
             indent, star, text = one_line.groups()
             lines[index:index + 1] = [indent + "/*" + star, indent + " * " + text, indent + " */"]
+        elif FIRST.match(line) and index + 1 < len(lines):
+            indent, opening, text = FIRST.match(line).groups()
+            kept, moved = split(text, COLUMNS_MAX - len(indent + opening))
+            prefix = indent + " * "
+            if moved and is_prose(text) and lines[index + 1].startswith(prefix):
+                lines[index] = indent + opening + kept
+                lines[index + 1] = prefix + moved + " " + lines[index + 1][len(prefix):]
         elif comment and is_prose(comment.group(3)):
             prefix = comment.group(1)
             kept, moved = split(comment.group(3), COLUMNS_MAX - len(prefix))

@@ -296,8 +296,8 @@ THEATER_API theater_status theater_host_act(theater_host *host, theater_act_kind
 /** \brief Tries a parked actor again. */
 THEATER_API theater_status theater_host_resume(theater_host *host, theater_id id,
                                                theater_error *err);
-/** \brief Ends every open wait that has a finish callback with the outcome SHUTDOWN: the policy that
- *  tells the actors. Others stay as they are. */
+/** \brief Ends every open wait that has a finish callback with the outcome SHUTDOWN: the policy
+ * that  tells the actors. Others stay as they are. */
 THEATER_API theater_status theater_host_tell_shutdown(theater_host *host, theater_error *err);
 /** \brief The host's shutdown, to subscribe to or to signal. The host's own. */
 THEATER_API theater_shutdown_controller *theater_host_shutdown(theater_host *host);

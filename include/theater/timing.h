@@ -7,9 +7,9 @@
  *     sleep:    func(duration: u64) -> result<_, string>         ms
  *     deadline: func(timestamp: u64) -> result<_, string>        ms since 1970
  *
- * Bounds are judged before anything waits; a rejected operation gives the guest the error's text and
- * is recorded like every other. `sleep(0)` is ok at once whatever the minimum, a deadline that has
- * come is ok at once. Names and rules are those of Theater's Timing Host module.
+ * Bounds are judged before anything waits; a rejected operation gives the guest the error's text
+ * and is recorded like every other. `sleep(0)` is ok at once whatever the minimum, a deadline that
+ * has come is ok at once. Names and rules are those of Theater's Timing Host module.
  */
 #ifndef THEATER_TIMING_H
 #define THEATER_TIMING_H
@@ -26,7 +26,10 @@ typedef struct theater_timing_host_config {
     uint64_t min_sleep_duration; /**< shortest sleep but 0 */
 } theater_timing_host_config;
 /** One hour and one millisecond. A zero is a zero: write every field or start from this. */
-#define THEATER_TIMING_HOST_CONFIG_INIT {sizeof(theater_timing_host_config), 3600000, 1}
+#define THEATER_TIMING_HOST_CONFIG_INIT                \
+    {                                                  \
+        sizeof(theater_timing_host_config), 3600000, 1 \
+    }
 
 typedef struct theater_timing_host theater_timing_host;
 

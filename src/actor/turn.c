@@ -286,8 +286,8 @@ bool theater__turn_is_replaying(const theater__turn *turn)
     return turn->has_next || turn->reader.offset < turn->reader.size;
 }
 
-/* CPU since the poll began; the first check of a poll estimates, so that a poll without checks costs
- * no system call. */
+/* CPU since the poll began; the first check of a poll estimates, so that a poll without checks
+ * costs no system call. */
 static uint64_t cpu_since_last_check(theater__turn *turn)
 {
     if (turn->env->is_simulated) {
@@ -464,8 +464,8 @@ static theater__turn_outcome finish_trapped(theater__turn *turn, const char *tex
     return outcome;
 }
 
-/* A stack or limit that ran out: from outside, so it is an input. Replay that comes here without the
- * chain saying so has left it. */
+/* A stack or limit that ran out: from outside, so it is an input. Replay that comes here without
+ * the chain saying so has left it. */
 static theater__turn_outcome finish_exhausted(theater__turn *turn, theater_end_reason reason,
                                               const char *text)
 {
@@ -639,8 +639,8 @@ static const theater__type *result_type(const theater__turn *turn,
     return NULL;
 }
 
-/* An embedder's value becomes one of exactly the import's type, or is refused before it is recorded:
- * it goes through JSON, whose reader knows types. */
+/* An embedder's value becomes one of exactly the import's type, or is refused before it is
+ * recorded: it goes through JSON, whose reader knows types. */
 static theater_status encode_typed(theater__turn *turn, const theater_value *value,
                                    bool *out_has_result, theater_error *err)
 {

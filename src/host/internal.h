@@ -258,8 +258,8 @@ void components_free(theater_host *host);
  * Brings the actor's turn into memory: at once from its history, or by a read. True: it is there.
  */
 bool residency_enter(theater_host *host, live *l);
-/* Reads the first record of an actor and waits for it: its profile is known then, and out_call gets the
- * payload of its call. For the rare question whether two actors are equal. */
+/* Reads the first record of an actor and waits for it: its profile is known then, and out_call gets
+ * the payload of its call. For the rare question whether two actors are equal. */
 theater_status profile_read(theater_host *host, uint32_t index, theater__buffer *out_call,
                             theater_error *err);
 /* A read that residency_enter() began has completed. */

@@ -363,8 +363,8 @@ static void refuse_end(theater_host *host, live *l, theater_error *error)
     residency_offer(host, l);
 }
 
-/* The wall clock was stepped since the actor was told last: its chain says so before the next wake or
- * reading, by all steps together. */
+/* The wall clock was stepped since the actor was told last: its chain says so before the next wake
+ * or reading, by all steps together. */
 static theater_status note_steps(theater_host *host, live *l, theater_error *err)
 {
     actor *a = actor_at(host, l->index);

@@ -211,15 +211,20 @@ static const refused refusals[] = {
      "parameter 'p': expected f64 (a number, \"NaN\", \"Infinity\" or \"-Infinity\"), got 1e400"},
     {&t_f32, "[1e39]",
      "parameter 'p': expected f32 (a number, \"NaN\", \"Infinity\" or \"-Infinity\"), got 1e39"},
-    {&t_u64, "[18446744073709551616]", "arguments: JSON at byte 1: a whole number of more than 64 bits"},
-    {&t_f64, "[18446744073709551616]", "arguments: JSON at byte 1: a whole number of more than 64 bits"},
-    {&t_s64, "[-9223372036854775809]", "arguments: JSON at byte 1: a whole number of more than 64 bits"},
-    {&t_u64, "[99999999999999999999999999]", "arguments: JSON at byte 1: a whole number of more than 64 bits"},
+    {&t_u64, "[18446744073709551616]",
+     "arguments: JSON at byte 1: a whole number of more than 64 bits"},
+    {&t_f64, "[18446744073709551616]",
+     "arguments: JSON at byte 1: a whole number of more than 64 bits"},
+    {&t_s64, "[-9223372036854775809]",
+     "arguments: JSON at byte 1: a whole number of more than 64 bits"},
+    {&t_u64, "[99999999999999999999999999]",
+     "arguments: JSON at byte 1: a whole number of more than 64 bits"},
     {&t_u64, "[-01]", "arguments: JSON at byte 1: this is no number in JSON"},
     {&t_u64, "[00]", "arguments: JSON at byte 1: this is no number in JSON"},
     {&t_f64, "[1.]", "arguments: JSON at byte 1: a digit is missing after the point"},
     {&t_f64, "[NaN]", "arguments: JSON at byte 1: JSON has no such number; write it as a string"},
-    {&t_f64, "[Infinity]", "arguments: JSON at byte 1: JSON has no such number; write it as a string"},
+    {&t_f64, "[Infinity]",
+     "arguments: JSON at byte 1: JSON has no such number; write it as a string"},
     {&t_f64, "[-Infinity]", "arguments: JSON at byte 1: this is no number in JSON"},
     /* other leaves */
     {&t_bool, "[1]", "parameter 'p': expected bool (true or false), got 1"},
@@ -254,7 +259,8 @@ static const refused refusals[] = {
     {&t_record, "[{\"x\":1}]", "parameter 'p.color': the field is missing"},
     {&t_record, "[{}]", "parameter 'p.x': the field is missing"},
     {&t_record, "[{\"x\":1,\"color\":\"red\",\"y\":2}]", "parameter 'p': field 'y' is unknown"},
-    {&t_record, "[{\"x\":1,\"x\":2,\"color\":\"red\"}]", "arguments: JSON at byte 8: 'x' is given twice"},
+    {&t_record, "[{\"x\":1,\"x\":2,\"color\":\"red\"}]",
+     "arguments: JSON at byte 8: 'x' is given twice"},
     {&t_record, "[{\"x\":1,\"\\u0078\":2,\"color\":\"red\"}]",
      "arguments: JSON at byte 8: 'x' is given twice"},
     {&t_record, "[{\"x\\u0000\":1}]", "arguments: JSON at byte 2: a NUL character in a name"},
@@ -460,9 +466,8 @@ static void from_json__size_has_a_bound(void **state)
                      THEATER_OK);
     assert_int_equal(read_one(&t_u64, json, THEATER__PAYLOAD_BYTES_MAX + 1, &arena, &value, &err),
                      THEATER_ERR_LIMIT);
-    assert_string_equal(err.message,
-                        "arguments: JSON of 4194305 bytes is longer than "
-                        "payload_bytes_max (4194304)");
+    assert_string_equal(err.message, "arguments: JSON of 4194305 bytes is longer than "
+                                     "payload_bytes_max (4194304)");
     theater__arena_deinit(&arena);
 }
 

@@ -90,8 +90,8 @@ static void attack__hurts_nobody_but_itself(void **state)
     harness_close(&h);
 }
 
-/* Somewhere between the guest's bound of stack and the end of the fiber a host call once aborted the
- * process: walk through the depths around it. */
+/* Somewhere between the guest's bound of stack and the end of the fiber a host call once aborted
+ * the process: walk through the depths around it. */
 static void host_call__at_the_bottom_of_the_stack_is_survived(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The harness: one host with the handlers that tests need, everything it reports kept in the order in
- * which it came. What goes wrong in here fails the test at once, with the library's own message.
+ * The harness: one host with the handlers that tests need, everything it reports kept in the order
+ * in which it came. What goes wrong in here fails the test at once, with the library's own message.
  */
 #include "harness.h"
 

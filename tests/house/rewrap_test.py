@@ -16,6 +16,7 @@ CASES = {
     "own_line": (" * %s abcde\n *\n" % FULL, " * %s\n * abcde\n *\n" % FULL),
     "paragraph": (" * %s abcde\n * - an item\n" % FULL, " * %s\n * abcde\n * - an item\n" % FULL),
     "one_line": ("/* %s abcde */\n" % FULL, "/*\n * %s\n * abcde\n */\n" % FULL),
+    "first_line": ("/* %s abcde\n * then */\n" % FULL, "/* %s\n * abcde then */\n" % FULL),
     "ruler": ("/* ---- a " + "-" * 95 + " */\n", "/* ---- a " + "-" * 87 + " */\n"),
     "hanging": (" * \\return %s abcdef\n *         more\n" % FULL[8:],
                " * \\return %s\n *         abcdef more\n" % FULL[8:]),

@@ -140,8 +140,8 @@ theater_status theater__turn_complete(theater__turn *turn, const theater__turn_e
                                       theater_error *err);
 
 /*
- * Ends the actor from outside (cancel): appends TERMINATE and END behind the head, also before or amid
- * replaying. An audit stops there, whatever the guest would have done next.
+ * Ends the actor from outside (cancel): appends TERMINATE and END behind the head, also before or
+ * amid replaying. An audit stops there, whatever the guest would have done next.
  */
 theater_status theater__turn_terminate(theater__turn *turn, theater_end_reason reason,
                                        const char *text, theater_error *err);
