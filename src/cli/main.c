@@ -15,6 +15,7 @@
 
 static const cli_command *const commands[] = {
     &cli_command_run,          &cli_command_resume,         &cli_command_ps,
+    &cli_command_show,         &cli_command_wake,           &cli_command_cancel,
     &cli_command_verify,       &cli_command_replay,         &cli_command_chain_show,
     &cli_command_chain_export, &cli_command_bench_sleepers, &cli_command_bench_lateness,
     &cli_command_bench_rate,   &cli_command_bench_log,      &cli_command_bench_timers,

@@ -157,6 +157,20 @@ static size_t escape(const char *data, size_t size, char *out, size_t out_size)
     return used;
 }
 
+void cli_out_text(const char *data, size_t size)
+{
+    char piece[CLI_MESSAGE_MAX];
+    while (size > 0) {
+        size_t step = size < sizeof(piece) / ESCAPE_MAX ? size : sizeof(piece) / ESCAPE_MAX - 1;
+        while (step < size && step > 1 && ((unsigned char)data[step] & 0xc0) == 0x80) {
+            step--; /* whole characters */
+        }
+        cli_out_bytes(piece, escape(data, step, piece, sizeof(piece)));
+        data += step;
+        size -= step;
+    }
+}
+
 void cli_say(const char *format, ...)
 {
     char message[CLI_MESSAGE_MAX];

@@ -41,6 +41,8 @@ int cli_out(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_out_bytes(const void *data, size_t size);
 /* A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD. */
 void cli_out_json_text(const char *data, size_t size);
+/* Text of others for people, with what a terminal would act on escaped. */
+void cli_out_text(const char *data, size_t size);
 /* A value as JSON, by its type. False: it cannot be written; a line was said. */
 bool cli_out_value(const theater_value *value);
 /* theater_chain_write_fn to stdout. */

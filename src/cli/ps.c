@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * theater ps: the actors of one store or of all default stores. Looks without locking, so that it
- * works while hosts run; what it shows is what is on the disk.
+ * theater ps: the actors of one store or of all default stores. A host that runs a store is asked;
+ * a store at rest, or one whose host does not answer, is read without locking it: what is shown
+ * then is what is on the disk.
  */
 #include "commands.h"
+#include "control.h"
 #include "output.h"
 #include "stores.h"
 #include "term.h"
@@ -31,6 +33,7 @@ typedef struct listing {
     const ps_settings *settings;
     const char *url;
     bool has_heading;
+    uint64_t visited; /* of this store */
     int exit_status;
 } listing;
 
@@ -75,6 +78,7 @@ static int print_actor(const theater_actor_info *info, void *userdata)
     listing *list = userdata;
     char id[THEATER_ID_TEXT_SIZE];
     theater_id_format(info->id, id);
+    list->visited++;
     if (list->settings->sleeping && info->state != THEATER_ACTOR_ASLEEP) {
         return 0;
     }
@@ -86,11 +90,33 @@ static int print_actor(const theater_actor_info *info, void *userdata)
     return 0;
 }
 
+/* False: there is no host, or it did not answer and nothing was printed yet. */
+static bool print_running(listing *list, const cli_url *url)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    cli_control control = {.fd = -1};
+    if (cli_control_connect(url, CLI_LOOK_SECONDS_MAX, &control, &error) != THEATER_OK) {
+        return false;
+    }
+    list->visited = 0;
+    theater_status status = cli_control_visit(&control, print_actor, list, &error);
+    cli_control_close(&control);
+    if (status == THEATER_OK || list->visited == 0) {
+        return status == THEATER_OK;
+    }
+    (void)cli_say_error(&error);
+    list->exit_status = CLI_EXIT_IO;
+    return true;
+}
+
 static int print_store(const cli_url *url, void *userdata)
 {
     listing *list = userdata;
     theater_error error = THEATER_ERROR_INIT;
     list->url = url->text;
+    if (print_running(list, url)) {
+        return 0;
+    }
     theater_status status = theater_store_visit(url->text, print_actor, list, &error);
     /* A directory that run is just making, or removing, is no store yet, or no more. */
     bool is_passing = status == THEATER_ERR_NOTFOUND && list->settings->store == NULL;

@@ -41,7 +41,7 @@ static void open_store(cli_session *session, const cli_url *url)
     int status = cli_session_add(session, url, true, &host);
     if (status != CLI_EXIT_OK) {
         cli_session_worsen(session, status);
-    } else if (theater_host_open(host->host, &error) != THEATER_OK) {
+    } else if (cli_session_open(host, &error) != THEATER_OK) {
         (void)cli_say_error(&error);
         cli_session_worsen(session, CLI_EXIT_IO);
         cli_session_drop(session);

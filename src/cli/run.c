@@ -152,7 +152,7 @@ static int run_in(cli_session *session, const run_settings *settings, const cli_
     if (status != CLI_EXIT_OK) {
         return status;
     }
-    if (theater_host_open(host->host, &error) != THEATER_OK) {
+    if (cli_session_open(host, &error) != THEATER_OK) {
         (void)cli_say_error(&error);
         return CLI_EXIT_IO;
     }

@@ -5,6 +5,7 @@
  */
 #include "session.h"
 
+#include "control.h"
 #include "memory.h"
 #include "term.h"
 
@@ -66,6 +67,9 @@ static void on_guest_line(const theater_runtime_line *line, void *userdata)
     const cli_host *host = userdata;
     if (!host->session->settings->quiet) {
         cli_say_guest(line, host->session->settings->json);
+    }
+    if (host->control != NULL) {
+        theater_control_line(host->control, line);
     }
 }
 
@@ -135,6 +139,9 @@ static bool on_finished(const theater_finished *finished, void *userdata)
     cli_session *session = host->session;
     bool is_mine = !session->has_only ||
                    memcmp(session->only.bytes, finished->id.bytes, sizeof(finished->id.bytes)) == 0;
+    if (host->control != NULL) {
+        theater_control_finished(host->control, finished);
+    }
     if (!is_mine || session->is_broken) {
         return false;
     }
@@ -176,6 +183,7 @@ void cli_session_init(cli_session *session, const cli_host_settings *settings)
 void cli_session_drop(cli_session *session)
 {
     cli_host *host = session->hosts[--session->hosts_count];
+    theater_control_close(host->control);
     theater_host_free(host->host);
     cli_release(host);
 }
@@ -241,6 +249,7 @@ static int make_host(cli_host *host, const cli_host_settings *settings, bool mus
     options.store_must_exist = must_exist;
     options.seed = settings->seed;
     options.live_max = (uint32_t)settings->live_max;
+    options.is_frozen = settings->is_frozen;
     options.trap_unknown_imports = settings->trap_unknown_imports;
     options.log = on_log;
     options.log_level_max = settings->quiet     ? THEATER_LOG_ERROR
@@ -276,6 +285,27 @@ int cli_session_add(cli_session *session, const cli_url *url, bool must_exist, c
     }
     *out_host = host;
     return CLI_EXIT_OK;
+}
+
+/*
+ * Without a control socket the actors run all the same: that it cannot be made is said, not more.
+ * With a simulated clock there is nothing to look at: it is over as soon as it can be.
+ */
+theater_status cli_session_open(cli_host *host, theater_error *err)
+{
+    const cli_host_settings *settings = host->session->settings;
+    theater_error error = THEATER_ERROR_INIT;
+    char path[CLI_CONTROL_PATH_MAX];
+    theater_status status = theater_host_open(host->host, err);
+    if (status != THEATER_OK || settings->no_control || theater_host_fd(host->host) < 0 ||
+        !cli_control_path(&host->url, path, sizeof(path))) {
+        return status;
+    }
+    if (theater_control_open(host->host, path, NULL, &host->control, &error) != THEATER_OK &&
+        !settings->quiet) {
+        cli_say("going on without a control socket: %s", error.message);
+    }
+    return THEATER_OK;
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */

@@ -27,6 +27,8 @@ typedef struct cli_host_settings {
     bool quiet;
     bool verbose;
     bool trap_unknown_imports;
+    bool no_control; /* no control socket beside the log */
+    bool is_frozen;
     uint64_t live_max; /* 0: the library's */
     const char *clock; /* NULL: real */
     uint64_t seed;
@@ -48,6 +50,13 @@ typedef struct cli_host_settings {
      offsetof(type, base.live_max),                                                              \
      1,                                                                                          \
      UINT32_MAX},                                                                                \
+        {"no-control",                                                                           \
+         CLI_FLAG,                                                                               \
+         NULL,                                                                                   \
+         "no control socket in the store",                                                       \
+         offsetof(type, base.no_control),                                                        \
+         0,                                                                                      \
+         0},                                                                                     \
     {                                                                                            \
         "trap-unknown-imports", CLI_FLAG, NULL, "trap at the call instead of refusing to start", \
             offsetof(type, base.trap_unknown_imports), 0, 0                                      \
@@ -72,6 +81,7 @@ typedef struct cli_session cli_session;
 typedef struct cli_host {
     cli_session *session;
     theater_host *host;
+    theater_control *control; /* NULL: none */
     cli_url url;
     bool is_done;  /* nothing more to do, or failed */
     bool has_more; /* wants to be called again at once */
@@ -99,6 +109,8 @@ void cli_session_deinit(cli_session *session);
  * values of --clock and of the bounds end here, with a line and the exit status.
  */
 int cli_session_add(cli_session *session, const cli_url *url, bool must_exist, cli_host **out_host);
+/* Opens its store, and a control socket in it if it is a log and there is real time to wait. */
+theater_status cli_session_open(cli_host *host, theater_error *err);
 /* Removes the host that was added last. */
 void cli_session_drop(cli_session *session);
 
