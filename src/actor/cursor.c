@@ -15,6 +15,10 @@
 static theater_status read_next(theater__turn *turn, theater_error *err)
 {
     for (;;) {
+        /* Asked at every call of a live guest, and answered by the status alone: no text is made. */
+        if (turn->reader.offset == turn->reader.size) {
+            return THEATER_ERR_NOTFOUND;
+        }
         theater_status status = theater__chain_read(&turn->reader, &turn->next, err);
         if (status != THEATER_OK) {
             return status;
