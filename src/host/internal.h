@@ -210,6 +210,7 @@ struct theater_host {
     theater_mono step_mono;  /* when the running step began */
     theater_mono ready_mono; /* when somebody who was not due ran last */
     theater_mono slice_end;  /* of the guest that runs */
+    bool is_ticking;         /* VIRTUAL: the ticker repeats until there is nothing to run */
     uint64_t next_due_ns;    /* the earliest timer, for preemption */
     theater_error failure;   /* the store has stopped */
     uint64_t entropy_counter;

@@ -91,7 +91,9 @@ static void step_ready(theater_host *host)
             break;
         }
     }
-    theater__ticker_disarm(host->ticker);
+    if (!host->env.is_simulated) {
+        theater__ticker_disarm(host->ticker);
+    }
 }
 
 /* Virtual time: nothing is ready, so the next due instant is now. */
@@ -147,6 +149,10 @@ static theater_status iterate(theater_host *host, bool *out_more, theater_error 
     theater_wall due_wall = {theater__timerq_next_key(&host->wall_queue)};
     *out_more = has_more(host);
     host->is_busy = *out_more;
+    if (host->is_ticking && !*out_more) {
+        theater__ticker_disarm(host->ticker);
+        host->is_ticking = false;
+    }
     if (!host->options.is_frozen) {
         theater__clock_arm(host->clock, due_mono, due_wall);
     }

@@ -311,7 +311,14 @@ static void begin_slice(theater_host *host)
     end_ns = end_ns > now_ns + SLICE_MIN_NS ? end_ns : now_ns + SLICE_MIN_NS;
     end_ns = end_ns < now_ns + SLICE_MAX_NS ? end_ns : now_ns + SLICE_MAX_NS;
     host->slice_end.ns = end_ns;
-    theater__ticker_arm(host->ticker, host->slice_end);
+    if (!host->env.is_simulated) {
+        theater__ticker_arm(host->ticker, host->slice_end);
+    } else if (!host->is_ticking) {
+        /* The ticker runs on the machine's time, where a slice of simulated time has no end. It ticks
+         * from turn to turn: arming it for each would call it at once, each time. */
+        theater__ticker_arm(host->ticker, (theater_mono){1});
+        host->is_ticking = true;
+    }
 }
 
 static void run(theater_host *host, live *l)
