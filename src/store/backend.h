@@ -45,6 +45,11 @@ theater_status theater__logstore_collect(const char *directory, const theater_id
 theater_status theater__logstore_list(const char *directory, theater__store_list_fn *visit,
                                       void *userdata, theater_error *err);
 
+theater_status theater__logstore_collect_each(const char *directory, theater__store_each_fn *visit,
+                                              void *userdata, theater_error *err);
+theater_status theater__logstore_backup(const char *directory, const char *target,
+                                        theater_error *err);
+
 /* A batch must agree with itself whatever the store; INVALID says how it does not. */
 theater_status theater__batch_check(const theater__batch *batch, theater_error *err);
 

@@ -32,8 +32,10 @@ static theater_status survey(theater__logstore *log, theater_error *err);
 static theater_status take_lock(theater__logstore *log, theater_error *err);
 static theater_status make_store(theater__logstore *log, theater_error *err);
 
-theater_status theater__logstore_enter(theater__logstore *log, bool must_exist, theater_error *err)
+theater_status theater__logstore_enter(theater__logstore *log,
+                                       const theater__store_options *options, theater_error *err)
 {
+    bool must_exist = options->must_exist;
     theater_status status = THEATER_OK;
     if (!must_exist) {
         status = make_directories(log, err);
@@ -57,6 +59,9 @@ theater_status theater__logstore_enter(theater__logstore *log, bool must_exist, 
         status = make_store(log, err);
     } else if (status != THEATER_OK && err != NULL) {
         *err = id_error;
+    }
+    if (status == THEATER_OK) {
+        status = theater__home_check(log, options->adopt || log->made_store, err);
     }
     log->seed = theater__format_seed(log->store_id);
     return status;
@@ -104,6 +109,8 @@ void theater__logstore_undo(theater__logstore *log)
         unlink_in(log, ID_NAME_NEW);
         unlink_in(log, name);
         unlink_in(log, "reserve");
+        unlink_in(log, "home");
+        unlink_in(log, "home.new");
     }
     if (log->made_lock) {
         unlink_in(log, LOCK_NAME);
@@ -179,8 +186,8 @@ typedef struct survey_findings {
 
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {LOCK_NAME, ID_NAME_NEW, "components",
-                                       "reserve", "ahead.new", "index.new"};
+    static const char *const ours[] = {LOCK_NAME,   ID_NAME_NEW, "components", "reserve",
+                                       "ahead.new", "index.new", "home",       "home.new"};
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (strcmp(name, ours[i]) == 0) {
             return true;

@@ -86,7 +86,7 @@ theater_status theater__logstore_open_with(const theater__logstore_options *opti
     if (log == NULL) {
         return theater__fail_nomem(err);
     }
-    theater_status status = theater__logstore_enter(log, options->store->must_exist, err);
+    theater_status status = theater__logstore_enter(log, options->store, err);
     if (status == THEATER_OK) {
         status = theater__logstore_recover(log, err);
     }

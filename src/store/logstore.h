@@ -11,6 +11,9 @@
  *     component.c  components/
  *     scan.c       walking through a segment's bytes, damaged or not
  *     collect.c    looking from outside, without a theater__logstore
+ *     home.c       is this a copy?
+ *     backup.c     copying a store that may be in use
+ *     each.c       all actors in one walk
  *     keeper.c     segments ahead, the reserve, indexes      keeper's thread
  *     index.c, index_build.c   what a start needs of sealed segments
  *
@@ -369,7 +372,8 @@ char *theater__path_in(const char *directory, const char *name);
 /*
  * Makes or finds the directory, locks it, reads or makes the store's id. Undoes itself on failure.
  */
-theater_status theater__logstore_enter(theater__logstore *log, bool must_exist, theater_error *err);
+theater_status theater__logstore_enter(theater__logstore *log,
+                                       const theater__store_options *options, theater_error *err);
 /* Closes the lock. */
 void theater__logstore_leave(theater__logstore *log);
 /* Takes back what enter has made, if it made something: the open has failed. */
@@ -377,6 +381,14 @@ void theater__logstore_undo(theater__logstore *log);
 /* The id in DIR/store.id: NOTFOUND, CORRUPT, UNSUPPORTED. */
 theater_status theater__store_id_read(theater__io *io, const char *directory,
                                       uint8_t out_id[FORMAT_STORE_ID_SIZE], theater_error *err);
+
+/* ---- home.c ---------------------------------------------------------------------------------- */
+
+/* STORE if this is a copy and not to be adopted. */
+theater_status theater__home_check(theater__logstore *log, bool adopt, theater_error *err);
+/* Says that the store is at home here, or, of a copy, that it is not; 0 or -errno. */
+int theater__home_write(theater__io *io, const char *directory);
+int theater__home_write_foreign(theater__io *io, const char *directory);
 
 /* ---- component.c ----------------------------------------------------------------------------- */
 

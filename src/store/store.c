@@ -169,6 +169,37 @@ theater_status theater__store_list(const char *url, theater__store_list_fn *visi
     return theater__logstore_list(rest, visit, userdata, err);
 }
 
+theater_status theater__store_collect_each(const char *url, theater__store_each_fn *visit,
+                                           void *userdata, theater_error *err)
+{
+    THEATER_ASSERT(visit != NULL);
+    store_kind kind = STORE_KIND_LOG;
+    const char *rest = NULL;
+    theater_status status = parse_url(url, &kind, &rest, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
+    if (kind == STORE_KIND_MEMORY) {
+        return theater__fail(err, THEATER_ERR_NOTFOUND, "a memory store ends with its process");
+    }
+    return theater__logstore_collect_each(rest, visit, userdata, err);
+}
+
+theater_status theater__store_backup(const char *url, const char *target, theater_error *err)
+{
+    THEATER_ASSERT(target != NULL);
+    store_kind kind = STORE_KIND_LOG;
+    const char *rest = NULL;
+    theater_status status = parse_url(url, &kind, &rest, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
+    if (kind == STORE_KIND_MEMORY) {
+        return theater__fail(err, THEATER_ERR_NOTFOUND, "a memory store ends with its process");
+    }
+    return theater__logstore_backup(rest, target, err);
+}
+
 theater_status theater__batch_check(const theater__batch *batch, theater_error *err)
 {
     if ((batch->events_count == 0) != (batch->frames.size == 0)) {

@@ -64,6 +64,10 @@ struct simdisk {
     uint64_t writes_after_failure;
     bool short_writes;
     bool sync_lies;
+    uint64_t capacity;
+    bool is_chosen; /* the state after a crash: by these */
+    uint64_t mask;
+    unsigned bits;
 };
 
 uint64_t simdisk_random(simdisk *disk, uint64_t bound)
@@ -289,6 +293,47 @@ static void put(sim_file *file, const void *data, size_t size, uint64_t offset)
     }
 }
 
+void simdisk_set_capacity(simdisk *disk, uint64_t bytes)
+{
+    disk->capacity = bytes;
+}
+
+uint64_t simdisk_used(const simdisk *disk)
+{
+    uint64_t used = 0;
+    for (unsigned i = 0; i < NAMES_MAX; i++) {
+        if (disk->seen[i].name[0] != '\0' && !disk->seen[i].file->is_directory) {
+            used += disk->seen[i].file->seen_size;
+        }
+    }
+    return used;
+}
+
+/* Whether the file may grow to this size. */
+static bool has_space(const simdisk *disk, const sim_file *file, uint64_t size)
+{
+    return disk->capacity == 0 || size <= file->seen_size ||
+           simdisk_used(disk) + (size - file->seen_size) <= disk->capacity;
+}
+
+bool simdisk_flip(simdisk *disk)
+{
+    for (unsigned tries = 0; tries < 100; tries++) {
+        const sim_name *name = &disk->seen[simdisk_random(disk, NAMES_MAX)];
+        const char *end = strrchr(name->name, '.');
+        if (end == NULL || (strcmp(end, ".log") != 0 && strcmp(end, ".idx") != 0) ||
+            name->file->seen_size == 0) {
+            continue;
+        }
+        size_t at = simdisk_random(disk, name->file->seen_size);
+        uint8_t bit = (uint8_t)(1u << simdisk_random(disk, 8));
+        name->file->seen[at] ^= bit;
+        name->file->safe[at] ^= bit;
+        return true;
+    }
+    return false;
+}
+
 static ssize_t sim_pwrite(theater__io *io, int fd, const void *data, size_t size, uint64_t offset)
 {
     simdisk *disk = (simdisk *)io;
@@ -298,6 +343,9 @@ static ssize_t sim_pwrite(theater__io *io, int fd, const void *data, size_t size
         /* A part of it may have got through all the same. */
         put(file, data, simdisk_random(disk, size + 1), offset);
         return -failure;
+    }
+    if (!has_space(disk, file, offset + size)) {
+        return -ENOSPC;
     }
     if (disk->short_writes && size > 1) {
         if (simdisk_random(disk, 8) == 0) {
@@ -377,16 +425,19 @@ static int sim_allocate(theater__io *io, int fd, uint64_t size)
         return -failure;
     }
     /* Reserves are larger than these files, and nobody reads them. */
-    size = size < FILE_BYTES_MAX ? size : FILE_BYTES_MAX;
+    size = size < FILE_BYTES_MAX / 8 ? size : FILE_BYTES_MAX / 8;
+    if (!has_space(disk, file, size)) {
+        return -ENOSPC;
+    }
     file->seen_size = size > file->seen_size ? (size_t)size : file->seen_size;
     return 0;
 }
 
 static int sim_space(theater__io *io, const char *path, uint64_t *out_bytes)
 {
-    (void)io;
     (void)path;
-    *out_bytes = (uint64_t)1 << 40;
+    simdisk *disk = (simdisk *)io;
+    *out_bytes = disk->capacity == 0 ? (uint64_t)1 << 40 : 0;
     return 0;
 }
 
@@ -538,15 +589,45 @@ static void start_again(simdisk *disk)
     disk->operations = 0;
 }
 
+/* Sectors that are there or not together. */
+static size_t crash_grain(simdisk *disk)
+{
+    return disk->is_chosen || simdisk_random(disk, 2) == 0 ? 1 : 4096 / SECTOR;
+}
+
+static bool chosen_bit(simdisk *disk)
+{
+    bool on = ((disk->mask >> (disk->bits % 64)) & 1) != 0;
+    disk->bits++;
+    return on;
+}
+
+/* Whether the dirty sectors from here on survive. Where nothing differs there is no choice. */
+static bool survives(simdisk *disk, const sim_file *file, size_t at, uint64_t kept_of_8)
+{
+    if (!disk->is_chosen) {
+        return simdisk_random(disk, 8) < kept_of_8;
+    }
+    return memcmp(file->safe + at * SECTOR, file->seen + at * SECTOR, SECTOR) != 0 &&
+           chosen_bit(disk);
+}
+
 static void crash_file(simdisk *disk, sim_file *file)
 {
     size_t before = file->safe_size;
     size_t after = file->seen_size;
     size_t largest = before > after ? before : after;
-    uint64_t kept_of_8 = simdisk_random(disk, 9);
+    uint64_t kept_of_8 = disk->is_chosen ? 0 : simdisk_random(disk, 9);
+    size_t grain = crash_grain(disk);
     size_t size = before;
+    bool keeps = false;
     for (size_t at = 0; at * SECTOR < largest; at++) {
-        if (!file->dirty[at] || simdisk_random(disk, 8) >= kept_of_8) {
+        if (at % grain == 0 || grain == 1) {
+            keeps = file->dirty[at] && survives(disk, file, at, kept_of_8);
+        } else if (file->dirty[at] && !file->dirty[at - 1]) {
+            keeps = survives(disk, file, at, kept_of_8);
+        }
+        if (!file->dirty[at] || !keeps) {
             continue;
         }
         memcpy(file->safe + at * SECTOR, file->seen + at * SECTOR, SECTOR);
@@ -554,9 +635,8 @@ static void crash_file(simdisk *disk, sim_file *file)
             size = (at + 1) * SECTOR < after ? (at + 1) * SECTOR : after;
         }
     }
-    if (size < after && simdisk_random(disk, 2) == 0) {
-        size = after;
-    } else if (after < before && simdisk_random(disk, 2) == 0) {
+    bool takes_size = disk->is_chosen ? (disk->mask & 1) != 0 : simdisk_random(disk, 2) == 0;
+    if (size != after && takes_size) {
         size = after;
     }
     memset(file->safe + size, 0, FILE_BYTES_MAX - size);
@@ -566,9 +646,8 @@ static void crash_file(simdisk *disk, sim_file *file)
     memset(file->dirty, 0, FILE_BYTES_MAX / SECTOR * sizeof(bool));
 }
 
-void simdisk_crash(simdisk *disk)
+static void crash_with(simdisk *disk, unsigned kept)
 {
-    unsigned kept = (unsigned)simdisk_random(disk, disk->journal_count + 1);
     while (kept > 0 && disk->journal[kept - 1].with_next) {
         kept--;
     }
@@ -583,6 +662,23 @@ void simdisk_crash(simdisk *disk)
         }
     }
     start_again(disk);
+}
+
+void simdisk_crash(simdisk *disk)
+{
+    crash_with(disk, (unsigned)simdisk_random(disk, disk->journal_count + 1));
+}
+
+void simdisk_crash_chosen(simdisk *disk, unsigned names, uint64_t mask, unsigned *out_names,
+                          unsigned *out_bits)
+{
+    *out_names = disk->journal_count;
+    disk->is_chosen = true;
+    disk->mask = mask;
+    disk->bits = 1; /* the first one is for sizes */
+    crash_with(disk, names < disk->journal_count ? names : disk->journal_count);
+    *out_bits = disk->bits;
+    disk->is_chosen = false;
 }
 
 void simdisk_kill(simdisk *disk)

@@ -3,7 +3,8 @@
  * A disk in memory that can lose power. Reads see everything that was written; what a power cut
  * leaves is decided by a seeded generator, within what a real disk and file system may do:
  *
- * - a sector of 512 bytes that was written and not synced is there or not, each on its own;
+ * - a sector of 512 bytes, on some days of 4096, that was written and not synced is there or not,
+ *   each on its own;
  * - a file that grew without a sync has its old size, its new one, or one in between, and what was
  *   not written of it is zeros;
  * - names that were made, renamed or removed without a sync of their directory are as they were, or
@@ -44,6 +45,18 @@ uint64_t simdisk_writes_after_failure(const simdisk *disk);
 void simdisk_short_writes(simdisk *disk, bool on);
 /* A disk that says it has synced and has not: for seeing that a test finds what it is there for. */
 void simdisk_sync_lies(simdisk *disk, bool on);
+/* There is space for so many bytes in all files together; 0 = for any number. */
+void simdisk_set_capacity(simdisk *disk, uint64_t bytes);
+uint64_t simdisk_used(const simdisk *disk);
+/* Flips a bit of a segment or an index; false if there is none with content. */
+bool simdisk_flip(simdisk *disk);
+/*
+ * Cuts the power and leaves one certain state of all that there may be: so many changes of names
+ * are kept, and of the sectors whose content differs those whose bit is set. Says how many of each
+ * there are; the first bit stands for the sizes of files.
+ */
+void simdisk_crash_chosen(simdisk *disk, unsigned names, uint64_t mask, unsigned *out_names,
+                          unsigned *out_bits);
 /* Cuts the power and starts again: all descriptors are closed, what was not synced may be gone. */
 void simdisk_crash(simdisk *disk);
 /* Ends the process instead: all descriptors are closed, everything written is there. */

@@ -96,6 +96,7 @@ typedef struct theater__store theater__store;
 typedef struct theater__store_options {
     const char *url; /* "log:DIR", "memory:" */
     bool must_exist; /* do not make a new one */
+    bool adopt;      /* open it though it is a copy of another one (else STORE) */
     theater__log log;
     /* Identity of this boot and the wall time: written into new files, for people. */
     uint8_t boot[16];
@@ -185,5 +186,35 @@ theater_status theater__store_collect(const char *url, const theater_id *actor,
 typedef int theater__store_list_fn(const theater__recovered *actor, void *userdata);
 theater_status theater__store_list(const char *url, theater__store_list_fn *visit, void *userdata,
                                    theater_error *err);
+
+/*
+ * Some consecutive events of one actor, or damage. Lent for the call.
+ */
+typedef struct theater__store_piece {
+    bool has_actor; /* false: damage that may be anyone's */
+    theater_id actor;
+    const char *damage; /* what is broken, with file and offset; the rest is zeros then. Or NULL */
+    theater_hash parent;
+    theater_hash head;
+    uint64_t first_seq;
+    uint32_t events_count;
+    theater_bytes frames; /* what theater__chain_reader_init() takes, with parent and first_seq */
+} theater__store_piece;
+
+/*
+ * Gives all events of all actors in one walk: the pieces of one actor in order, those of different
+ * actors as they lie. Memory is that of one segment and some bytes for each actor. Non-zero stops
+ * the walk (CANCELLED). NOTFOUND: no such store.
+ */
+typedef int theater__store_each_fn(const theater__store_piece *piece, void *userdata);
+theater_status theater__store_collect_each(const char *url, theater__store_each_fn *visit,
+                                           void *userdata, theater_error *err);
+
+/*
+ * Copies a store at rest or in use to target, a directory that is new or empty, and checks the
+ * copy. All that was acknowledged before the call is in it. It is a copy: it opens with `adopt`
+ * only. A target without store.id was not finished. CORRUPT: the store is damaged.
+ */
+theater_status theater__store_backup(const char *url, const char *target, theater_error *err);
 
 #endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All actors of a store in one walk over the log, from outside: no lock, no trust, no index. Given
+ * are the records' frames as they lie in the log, so the actors' chains are interleaved and each is
+ * in order; who checks them keeps a head and a number for each actor, as is done here.
+ *
+ * A group that is broken at the very end of the log is being written, or was torn: it is passed
+ * over. One that is broken elsewhere is damage. What a damaged record says of its actor is believed
+ * if there is such an actor; else the damage is the store's, and whose event is missing shows at
+ * the next record of that actor, which does not follow.
+ */
+#include "logstore.h"
+
+#include <base/alloc.h>
+#include <base/error.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct each_walk {
+    theater__io *io;
+    const char *directory;
+    uint32_t seed;
+    theater__log_actors actors;
+    theater__store_each_fn *visit;
+    void *userdata;
+} each_walk;
+
+/* Non-zero stops the walk. */
+static int tell_damage(each_walk *walk, const theater_id *actor, uint64_t place, const char *what,
+                       const char *verb)
+{
+    char name[SEGMENT_NAME_SIZE];
+    char text[THEATER_ERROR_MESSAGE_MAX];
+    theater__segment_name(format_place_segment(place), name);
+    (void)snprintf(text, sizeof(text), "%s at %s:%llu %s", what, name,
+                   (unsigned long long)format_place_offset(place), verb);
+    theater__store_piece piece = {.damage = text};
+    if (actor != NULL) {
+        piece.has_actor = true;
+        piece.actor = *actor;
+    }
+    return walk->visit(&piece, walk->userdata);
+}
+
+static bool follows(const theater__recovered *before, const theater__format_record *record)
+{
+    if (before == NULL) {
+        return record->first_seq == 0 && record->previous == THEATER__PLACE_NONE;
+    }
+    return record->previous == before->place && record->first_seq == before->next_seq &&
+           memcmp(&record->parent, &before->head, sizeof(before->head)) == 0;
+}
+
+static int visit_record(each_walk *walk, uint64_t place, const theater__format_record *record,
+                        theater_status *out_status, theater_error *err)
+{
+    int stop = 0;
+    if (!follows(theater__log_actors_find(&walk->actors, &record->actor), record)) {
+        stop = tell_damage(walk, &record->actor, place,
+                           "a record of this actor in front of the one", "is missing");
+    }
+    if (!theater__log_actors_put_record(&walk->actors, place, record)) {
+        *out_status = theater__fail_nomem(err);
+        return 1;
+    }
+    theater__store_piece piece = {
+        .has_actor = true,
+        .actor = record->actor,
+        .parent = record->parent,
+        .head = record->head,
+        .first_seq = record->first_seq,
+        .events_count = record->events_count,
+        .frames = record->frames,
+    };
+    return stop != 0 ? stop : walk->visit(&piece, walk->userdata);
+}
+
+/* What lies in [from, to), records or not. */
+static int visit_group(each_walk *walk, const theater__scan *scan, size_t from, size_t to,
+                       theater_status *out_status, theater_error *err)
+{
+    theater__scan inside = *scan;
+    inside.offset = from;
+    inside.group_end = to;
+    theater__scan_item item;
+    int stop = 0;
+    while (stop == 0 && inside.offset < to && theater__scan_next(&inside, &item)) {
+        if (item.type == SCAN_RECORD) {
+            stop = visit_record(walk, item.place, &item.record, out_status, err);
+        } else if (item.type == SCAN_BAD_RECORD) {
+            bool known = item.size >= FORMAT_RECORD_HEADER_SIZE &&
+                         theater__log_actors_find(&walk->actors, &item.record.actor) != NULL;
+            stop = tell_damage(walk, known ? &item.record.actor : NULL, item.place, "the record",
+                               "is damaged");
+        }
+    }
+    return stop;
+}
+
+static int visit_segment(each_walk *walk, uint32_t number, const theater__buffer *bytes,
+                         bool is_last, theater_status *out_status, theater_error *err)
+{
+    theater__format_segment header;
+    int stop = 0;
+    if (theater__format_segment_decode(bytes->data, bytes->size, &header) != THEATER_OK ||
+        header.number != number || theater__format_seed(header.store_id) != walk->seed) {
+        theater__format_group any;
+        theater__scan probe;
+        theater__scan_init(&probe, walk->seed, number, bytes->data, bytes->size);
+        if (is_last &&
+            theater__scan_find_group(&probe, FORMAT_SEGMENT_HEADER_SIZE, &any) == SIZE_MAX) {
+            return 0; /* it is being made */
+        }
+        stop =
+            tell_damage(walk, NULL, format_place(number, 0), "the segment's header", "is damaged");
+    }
+    theater__scan scan;
+    theater__scan_init(&scan, walk->seed, number, bytes->data, bytes->size);
+    size_t offset = FORMAT_SEGMENT_HEADER_SIZE;
+    while (stop == 0 && offset < bytes->size) {
+        theater__format_group group;
+        size_t bad = 0;
+        size_t begin = offset + FORMAT_GROUP_HEADER_SIZE;
+        bool intact = theater__scan_group_intact(&scan, offset, &group, &bad);
+        size_t end = intact ? begin + group.size : SIZE_MAX;
+        if (!intact && theater__all_zero(bytes->data + offset, bytes->size - offset)) {
+            return 0;
+        }
+        if (!intact) {
+            theater__format_group next;
+            end = theater__scan_find_group(&scan, offset + FORMAT_ALIGNMENT, &next);
+            if (end == SIZE_MAX && is_last) {
+                return 0;
+            }
+            end = end == SIZE_MAX ? bytes->size : end;
+            if (bad == offset) {
+                stop = tell_damage(walk, NULL, format_place(number, offset), "the group's header",
+                                   "is damaged");
+            }
+        }
+        if (stop == 0 && begin < end) {
+            stop = visit_group(walk, &scan, begin, end, out_status, err);
+        }
+        offset = end;
+    }
+    return stop;
+}
+
+static theater_status walk_all(each_walk *walk, const uint32_t *numbers, size_t count,
+                               theater_error *err)
+{
+    theater__buffer bytes = {0};
+    theater_status status = THEATER_OK;
+    int stop = 0;
+    for (size_t i = 0; i < count && status == THEATER_OK && stop == 0; i++) {
+        if (i > 0 && numbers[i] != numbers[i - 1] + 1) {
+            stop = tell_damage(walk, NULL, format_place(numbers[i - 1] + 1, 0), "the segment",
+                               "is missing");
+        }
+        theater_status loaded =
+            theater__segment_load(walk->io, walk->directory, numbers[i], &bytes, err);
+        if (loaded == THEATER_ERR_NOMEM) {
+            status = loaded;
+        } else if (loaded != THEATER_OK && stop == 0) {
+            stop = tell_damage(walk, NULL, format_place(numbers[i], 0), "the segment",
+                               "cannot be read");
+        } else if (stop == 0) {
+            stop = visit_segment(walk, numbers[i], &bytes, i + 1 == count, &status, err);
+        }
+    }
+    theater__buffer_deinit(&bytes);
+    if (status == THEATER_OK && stop != 0) {
+        status = theater__fail(err, THEATER_ERR_CANCELLED, "the walk was stopped");
+    }
+    return status;
+}
+
+theater_status theater__logstore_collect_each(const char *directory, theater__store_each_fn *visit,
+                                              void *userdata, theater_error *err)
+{
+    each_walk walk = {
+        .io = theater__io_system(), .directory = directory, .visit = visit, .userdata = userdata};
+    uint8_t id[FORMAT_STORE_ID_SIZE];
+    theater_status status = theater__store_id_read(walk.io, directory, id, err);
+    uint32_t *numbers = NULL;
+    size_t count = 0;
+    if (status == THEATER_OK) {
+        walk.seed = theater__format_seed(id);
+        status = theater__segment_list(walk.io, directory, &numbers, &count, err);
+    }
+    if (status == THEATER_OK) {
+        theater__log_actors_init(&walk.actors);
+        status = walk_all(&walk, numbers, count, err);
+        theater__log_actors_deinit(&walk.actors);
+    }
+    theater__free(numbers);
+    return status;
+}
