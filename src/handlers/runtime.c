@@ -21,8 +21,11 @@ static const char *const interfaces[] = {"ntwk:theater/runtime", "ntwk:theater/r
 static theater_status on_log(theater_call *call, theater_values args, void *userdata,
                              theater_error *err)
 {
-    (void)err;
     const runtime *self = userdata;
+    /* A line that another process recorded comes out of a file, not out of a guest. */
+    if (args.count != 1 || args.data[0].kind != THEATER_VALUE_STRING) {
+        return theater__fail(err, THEATER_ERR_CORRUPT, "its argument is not one string");
+    }
     if (self->log != NULL) {
         theater_token token = theater_call_token(call);
         theater_runtime_line line = {token.actor, token.seq, theater_call_now(call),

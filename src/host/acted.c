@@ -139,9 +139,11 @@ void acts_failed(theater_host *host, live *l, uint64_t first_seq, const theater_
     }
     THEATER_ASSERT(error->status != THEATER_OK);
     theater_error copy = *error; /* a callback may write where it comes from */
+    l->inflight++;               /* nor may it be let go between the two */
     act_note *notes = take(l, 0, 0);
     tell(host, l->index, notes, copy.status, copy.message);
     if (first_seq != UINT64_MAX) {
         tell(host, l->index, take(l, first_seq, UINT64_MAX), copy.status, copy.message);
     }
+    l->inflight--;
 }

@@ -150,6 +150,11 @@ live *actor_make_live(theater_host *host, uint32_t index, theater_error *err)
         l->standing.call_seq = a->call_seq;
         l->standing.delivered_seq = a->delivered_seq;
         l->standing.output_seq = a->delivered_seq;
+        l->submitted = l->standing;
+        for (uint32_t i = 0; i < READ_PURPOSES_COUNT; i++) {
+            l->readings[i].owner = l;
+            l->readings[i].purpose = (read_purpose)i;
+        }
         a->live = l;
         host->lives_count++;
     }
@@ -214,13 +219,15 @@ void actor_park(theater_host *host, uint32_t index, const theater_error *error)
     }
     live *l = a->live;
     if (l != NULL) {
-        if (l->turn != NULL) {
-            residency_leave(host, l);
-        }
         if (theater__list_linked(&l->link)) {
             theater__list_remove(&l->link);
         }
         l->phase = LIVE_OVER;
+        if (l->turn != NULL) {
+            residency_leave(host, l);
+        } else {
+            residency_admit(host); /* the place that was kept for it */
+        }
         acts_failed(host, l, a->next_seq, error);
         actor_settle(host, index);
     }

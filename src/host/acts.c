@@ -191,8 +191,11 @@ theater_status theater_host_resume(theater_host *host, theater_id id, theater_er
         return THEATER_ERR_NOMEM;
     }
     actor_unpark(host, index);
+    if (actor_at(host, index)->state == THEATER__STATE_ENDED) {
+        (void)recover_outputs(host, l); /* only its end is left to be given out */
+        return THEATER_OK;
+    }
     /* Replayed to where it stood; its timer is armed again from what it waits in. */
-    l->is_resumed = true;
     turn_ready(host, l);
     return THEATER_OK;
 }

@@ -43,8 +43,8 @@ void flight_free(flight *f)
 
 /* Hands a batch over; on success the actor's head, place and call are those behind it. */
 static theater_status submit(theater_host *host, live *l, const theater__chain_writer *writer,
-                             const theater_hash *parent, uint64_t first_seq, flight *f,
-                             theater_error *err)
+                             const theater__standing *standing, const theater_hash *parent,
+                             uint64_t first_seq, flight *f, theater_error *err)
 {
     actor *a = actor_at(host, l->index);
     theater__batch batch;
@@ -58,7 +58,7 @@ static theater_status submit(theater_host *host, live *l, const theater__chain_w
         batch.frames.data = writer->frames.data;
         batch.frames.size = writer->frames.size;
     }
-    batch.standing = l->standing;
+    batch.standing = *standing;
     batch.previous_place = a->place;
     batch.userdata = f;
     theater__ticket ticket = 0;
@@ -68,9 +68,11 @@ static theater_status submit(theater_host *host, live *l, const theater__chain_w
         return status;
     }
     l->inflight++;
+    (void)theater__timerq_stop(&host->evict_queue, l->index);
     theater__list_push(&host->flights, &f->link);
     a->place = place;
-    a->call_seq = l->standing.call_seq;
+    a->call_seq = standing->call_seq;
+    l->submitted = *standing;
     if (writer != NULL) {
         a->head = writer->head;
         a->next_seq = writer->next_seq;
@@ -118,7 +120,7 @@ bool commit_turn(theater_host *host, live *l)
     if (f->has_outputs) {
         l->standing.output_seq = output_seq;
     }
-    theater_status status = submit(host, l, writer, &a->head, a->next_seq, f, &error);
+    theater_status status = submit(host, l, writer, &l->standing, &a->head, a->next_seq, f, &error);
     if (status != THEATER_OK) {
         flight_free(f);
         if (status == THEATER_ERR_LIMIT) {
@@ -139,7 +141,7 @@ theater_status commit_frames(theater_host *host, live *l, const theater__chain_w
     if (f == NULL) {
         return theater__fail_nomem(err);
     }
-    theater_status status = submit(host, l, writer, parent, first_seq, f, err);
+    theater_status status = submit(host, l, writer, &l->standing, parent, first_seq, f, err);
     if (status != THEATER_OK) {
         flight_free(f);
     }
@@ -149,10 +151,14 @@ theater_status commit_frames(theater_host *host, live *l, const theater__chain_w
 void commit_note(theater_host *host, live *l)
 {
     actor *a = actor_at(host, l->index);
+    /* As the chain in the store stands, not as the turn does: it may be ahead of its last batch. */
+    theater__standing standing = l->submitted;
+    standing.delivered_seq = a->delivered_seq;
     theater_error error = THEATER_ERROR_INIT;
     flight *f = flight_new(l->index);
     theater_status status = f == NULL ? theater__fail_nomem(&error)
-                                      : submit(host, l, NULL, &a->head, a->next_seq, f, &error);
+                                      : submit(host, l, NULL, &standing, &a->head, a->next_seq, f,
+                                               &error);
     if (status != THEATER_OK) {
         /* A note that is lost costs a repeated output after a crash, nothing else. */
         flight_free(f);
@@ -163,6 +169,21 @@ void commit_note(theater_host *host, live *l)
 }
 
 /* ---- completions ----------------------------------------------------------------------------- */
+
+/* Gives out what frames hold, and notes that. The caller settles the actor. */
+static void give_outputs(theater_host *host, live *l, const theater__buffer *frames,
+                         const theater_hash *parent, uint64_t first_seq)
+{
+    actor *a = actor_at(host, l->index);
+    l->inflight++; /* callbacks may act on this actor: keep its live part */
+    uint64_t given = outputs_give(host, l->index, frames, parent, first_seq, a->delivered_seq);
+    l->inflight--;
+    if (given > a->delivered_seq) {
+        a->delivered_seq = given;
+        l->standing.delivered_seq = given;
+        commit_note(host, l);
+    }
+}
 
 static void batch_completed(theater_host *host, const theater__store_completion *completion)
 {
@@ -179,15 +200,7 @@ static void batch_completed(theater_host *host, const theater__store_completion 
     } else if (completion->status != THEATER_OK) {
         commit_fail(host, &completion->error);
     } else if (f->has_outputs && !host->options.is_frozen) {
-        l->inflight++; /* callbacks may act on this actor: keep its live part */
-        uint64_t given =
-            outputs_give(host, index, &f->frames, &f->parent, f->first_seq, a->delivered_seq);
-        l->inflight--;
-        if (given > a->delivered_seq) {
-            a->delivered_seq = given;
-            l->standing.delivered_seq = given;
-            commit_note(host, l);
-        }
+        give_outputs(host, l, &f->frames, &f->parent, f->first_seq);
     }
     if (l->acts != NULL) {
         l->inflight++;
@@ -205,47 +218,50 @@ static void batch_completed(theater_host *host, const theater__store_completion 
     }
 }
 
+/* Outputs that a dead process recorded and did not give, also those of an actor that is parked. */
+static void outputs_read(theater_host *host, live *l, const theater__store_completion *completion)
+{
+    uint32_t index = l->index;
+    if (completion->status == THEATER_OK) {
+        give_outputs(host, l, &completion->frames, &completion->parent, completion->first_seq);
+    } else if (!actor_at(host, index)->is_parked) {
+        actor_park(host, index, &completion->error);
+    }
+    const actor *a = actor_at(host, index);
+    if (a->live != NULL && a->state == THEATER__STATE_RUNNING && !a->is_parked &&
+        a->live->phase == LIVE_OVER) {
+        turn_ready(host, a->live);
+    }
+}
+
 static void read_completed(theater_host *host, theater__store_completion *completion)
 {
-    live *l = completion->userdata;
-    THEATER_ASSERT(l->inflight > 0 && host->loading_count > 0);
+    reading *done = completion->userdata;
+    live *l = done->owner;
+    uint32_t index = l->index;
+    THEATER_ASSERT(done->is_under_way && l->inflight > 0 && host->loading_count > 0);
+    done->is_under_way = false;
     l->inflight--;
     host->loading_count--;
-    actor *a = actor_at(host, l->index);
-    if (l->asked_ticket != 0 && completion->ticket == l->asked_ticket) {
-        chain_asked(l, completion);
-        return;
+    switch (done->purpose) {
+    case READ_LOAD:
+        host->entering_count--;
+        if (l->phase == LIVE_LOADING) {
+            residency_loaded(host, l, completion);
+        } else {
+            residency_admit(host); /* parked meanwhile: the place that was kept is free */
+        }
+        break;
+    case READ_OUTPUTS:
+        outputs_read(host, l, completion);
+        break;
+    case READ_ASKED:
+    case READ_CHAIN:
+    case READ_PURPOSES_COUNT:
+        residency_asked(host, l, done->purpose, completion);
+        break;
     }
-    if (a->is_parked) {
-        actor_settle(host, l->index);
-        return;
-    }
-    if (l->is_asked) {
-        residency_asked(host, l, completion);
-        return;
-    }
-    if (!l->is_redelivering) {
-        residency_loaded(host, l, completion);
-        return;
-    }
-    l->is_redelivering = false;
-    if (completion->status != THEATER_OK) {
-        actor_park(host, l->index, &completion->error);
-        return;
-    }
-    l->inflight++;
-    uint64_t given = outputs_give(host, l->index, &completion->frames, &completion->parent,
-                                  completion->first_seq, a->delivered_seq);
-    l->inflight--;
-    if (given > a->delivered_seq) {
-        a->delivered_seq = given;
-        l->standing.delivered_seq = given;
-        commit_note(host, l);
-    }
-    if (a->state == THEATER__STATE_RUNNING && l->phase == LIVE_OVER) {
-        turn_ready(host, l);
-    }
-    actor_settle(host, l->index);
+    actor_settle(host, index);
 }
 
 static void retry_stalled(theater_host *host)

@@ -107,50 +107,6 @@ theater_status theater_chain_open_file(const char *path, theater_chain **out_cha
 
 /* ---- the chain of an actor that is here ------------------------------------------------------ */
 
-void chain_asked(live *l, const theater__store_completion *completion)
-{
-    l->asked_ticket = 0;
-    if (completion->status != THEATER_OK) {
-        *l->asked_error = completion->error;
-    } else {
-        theater__buffer_put(l->asked_chain, completion->frames.data, completion->frames.size);
-    }
-}
-
-static theater_status ask_for_chain(theater_host *host, live *l, theater__buffer *out_frames,
-                                    theater_error *err)
-{
-    const actor *a = actor_at(host, l->index);
-    theater_error error = THEATER_ERROR_INIT;
-    theater__read read;
-    memset(&read, 0, sizeof(read));
-    read.actor = a->id;
-    read.place = a->place;
-    read.call_seq = a->call_seq;
-    read.whole = true;
-    read.userdata = l;
-    theater_status status = theater__store_read(host->store, &read, &l->asked_ticket, err);
-    if (status != THEATER_OK) {
-        l->asked_ticket = 0;
-        return status;
-    }
-    l->asked_chain = out_frames;
-    l->asked_error = &error;
-    l->inflight++;
-    host->loading_count++;
-    struct pollfd ready = {theater__store_fd(host->store), POLLIN, 0};
-    while (l->asked_ticket != 0) {
-        if (ready.fd >= 0) {
-            (void)poll(&ready, 1, -1);
-        }
-        commit_poll(host);
-    }
-    if (error.status != THEATER_OK && err != NULL) {
-        *err = error;
-    }
-    return error.status;
-}
-
 theater_status theater_host_chain(theater_host *host, theater_id id, theater_chain **out_chain,
                                   theater_error *err)
 {
@@ -167,7 +123,7 @@ theater_status theater_host_chain(theater_host *host, theater_id id, theater_cha
         return THEATER_ERR_NOMEM;
     }
     theater__buffer frames = {0};
-    theater_status status = ask_for_chain(host, l, &frames, err);
+    theater_status status = residency_ask(host, l, READ_CHAIN, &frames, err);
     if (status == THEATER_OK) {
         status = frames.failed
                      ? theater__fail_nomem(err)

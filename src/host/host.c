@@ -289,7 +289,15 @@ theater_status theater_host_open(theater_host *host, theater_error *err)
         status = add_to_epoll(host, theater__store_fd(host->store), err);
     }
     if (status == THEATER_OK) {
-        status = recover_all(host, err);
+        theater_error error = THEATER_ERROR_INIT;
+        status = recover_all(host, &error);
+        if (status != THEATER_OK) {
+            commit_fail(host, &error); /* it knows a part of its actors only: it may not run */
+            if (err != NULL) {
+                *err = error;
+            }
+        }
+        theater_host_wake_up(host); /* no alarm is armed yet */
     }
     return status;
 }

@@ -48,6 +48,8 @@
 #define SLICE_MAX_NS 10000000u
 /* How long those that are due may keep the others waiting. */
 #define PATIENCE_NS 10000000u
+/* After so long actors are no longer stepped before the clocks and the store were looked at. */
+#define ROUND_NS 10000000u
 /* Timers popped and actors stepped in one iteration, before the clock is read again. */
 #define POP_BUDGET 256u
 #define STEP_BUDGET 256u
@@ -84,6 +86,29 @@ typedef enum live_phase {
     LIVE_OVER = 4       /* nothing to run: only batches in flight or outputs to give */
 } live_phase;
 
+/* Why an actor is read. One of a kind at a time: completions are told apart by it, not by order. */
+typedef enum read_purpose {
+    READ_LOAD = 0,    /* to make its turn resident */
+    READ_OUTPUTS = 1, /* to give out what a dead process did not */
+    READ_ASKED = 2,   /* profile_read() */
+    READ_CHAIN = 3,   /* theater_host_chain() */
+    READ_PURPOSES_COUNT = 4
+} read_purpose;
+
+typedef struct reading {
+    live *owner;
+    read_purpose purpose;
+    bool is_under_way;
+} reading;
+
+/* What profile_read() and theater_host_chain() wait for, on their stacks. */
+typedef struct asked {
+    theater__buffer *out;
+    bool is_over;
+    theater_status status;
+    theater_error error;
+} asked;
+
 /* The live part. */
 struct live {
     theater__list link; /* in host.urgent, ready, starved or stalled */
@@ -91,7 +116,9 @@ struct live {
     live_phase phase;
     theater__turn *turn;
     uint32_t inflight; /* batches and reads */
-    theater__standing standing;
+    theater__standing standing;  /* as the next batch will say it */
+    theater__standing submitted; /* as the last batch said it: a note may say no more */
+    reading readings[READ_PURPOSES_COUNT];
     theater__buffer history; /* of a spawned actor: its first turn needs no read */
 
     bool has_end; /* how the open request ends, once there is a turn to record it */
@@ -106,15 +133,8 @@ struct live {
     bool is_cancelled; /* the actor is to be ended */
     char cancel_by[BY_MAX];
     bool is_effect_begun;
-    bool is_redelivering;
-    bool is_asked; /* its first record is read for profile_read() */
-    theater__buffer *asked_call;
-    /* theater_host_chain() waits for this read; it is nobody else's */
-    theater__ticket asked_ticket; /* 0: none */
-    theater__buffer *asked_chain;
-    theater_error *asked_error; /* of the read, if it fails */
-    bool is_resumed;            /* parked before: its timer has to be armed again */
-    act_note *acts;             /* whose doer waits until they are durable */
+    asked *questions[READ_PURPOSES_COUNT]; /* of READ_ASKED and READ_CHAIN */
+    act_note *acts;                        /* whose doer waits until they are durable */
 };
 
 /* One batch in flight. */
@@ -164,6 +184,7 @@ struct theater_host {
     theater_mono opened_mono;
     int64_t step_total_ms;    /* what the wall clock was stepped by since the host opened */
     theater_mono rebase_mono; /* waits of another boot go on from here */
+    theater_wall rebase_wall; /* the wall clock at that instant */
 
     theater_actor_component *registry; /* every handler's functions, without code */
     theater__profile no_profile;       /* of actors whose genesis was not read yet */
@@ -187,6 +208,7 @@ struct theater_host {
     uint32_t lives_count;
     uint32_t loading_count;    /* reads under way */
     uint32_t resident_count;   /* turns in memory, those in the graveyard included */
+    uint32_t entering_count;   /* turns on their way into memory: they have a place already */
     theater__turn **graveyard; /* turns that are over: taken down when nobody is waiting */
     uint32_t graveyard_count;
     uint32_t graveyard_capacity;
@@ -204,6 +226,8 @@ struct theater_host {
     uint32_t watches_count;
     uint32_t watch_skips;
     int watch_epoll_fd;
+    bool is_iterating; /* who is made ready now is looked at before the host waits */
+    bool is_rung;      /* event_fd was rung for somebody who was made ready outside */
     atomic_bool is_stopping;
     bool is_busy;            /* the last iteration left something to run */
     theater_mono now;        /* of this iteration */
@@ -263,12 +287,19 @@ bool residency_enter(theater_host *host, live *l);
  * the payload of its call. For the rare question whether two actors are equal. */
 theater_status profile_read(theater_host *host, uint32_t index, theater__buffer *out_call,
                             theater_error *err);
+/* Begins a read of that purpose, unless one is under way. On failure nothing was begun. */
+theater_status residency_read(theater_host *host, live *l, read_purpose purpose, bool genesis_only,
+                              theater_error *err);
+/* A place in memory may be free: who waited longest for one tries again. */
+void residency_admit(theater_host *host);
 /* A read that residency_enter() began has completed. */
 void residency_loaded(theater_host *host, live *l, theater__store_completion *completion);
-/* A read of profile_read() has completed. */
-void residency_asked(theater_host *host, live *l, const theater__store_completion *completion);
-/* A read of theater_host_chain() has completed. */
-void chain_asked(live *l, const theater__store_completion *completion);
+/* Reads for READ_ASKED (the payload of its call) or READ_CHAIN (all frames) and waits for it. */
+theater_status residency_ask(theater_host *host, live *l, read_purpose purpose,
+                             theater__buffer *out, theater_error *err);
+/* A read of residency_ask() has completed. */
+void residency_asked(theater_host *host, live *l, read_purpose purpose,
+                     const theater__store_completion *completion);
 /* Takes down up to so many turns that are over; false if there are none left. */
 bool residency_sweep(theater_host *host, uint32_t count);
 /* The turn is no longer needed in memory. */
@@ -308,6 +339,10 @@ void outputs_begin_effect(theater_host *host, live *l);
 
 /* ---- recover.c ---- */
 theater_status recover_all(theater_host *host, theater_error *err);
+/* When a sleep is due on this boot's clock, whichever boot it was armed on. */
+theater_mono recover_due(const theater_host *host, const theater__standing *standing);
+/* Reads what a dead process did not give out. False: the actor is parked. */
+bool recover_outputs(theater_host *host, live *l);
 
 /* ---- acts.c ---- */
 /* Sets how the open request ends, if nothing did before. False: something did. */

@@ -21,6 +21,7 @@
 static void drain_event_fd(theater_host *host)
 {
     uint64_t count = 0;
+    host->is_rung = false;
     ssize_t got = read(host->event_fd, &count, sizeof(count));
     (void)got; /* EAGAIN: nobody had rung */
 }
@@ -87,7 +88,10 @@ static void step_ready(theater_host *host)
         turn_step(host, l);
         host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
         bool is_due = host->next_due_ns <= host->step_mono.ns;
-        if (host->failure.status != THEATER_OK || (is_due && theater__list_empty(&host->urgent))) {
+        /* Deadlines, completions and the program are not to wait for a round of spinning guests. */
+        bool is_over = theater__mono_since_ns(host->step_mono, host->now) >= ROUND_NS;
+        if (host->failure.status != THEATER_OK || is_over ||
+            (is_due && theater__list_empty(&host->urgent))) {
             break;
         }
     }
@@ -128,6 +132,7 @@ static bool has_more(theater_host *host)
 
 static theater_status iterate(theater_host *host, bool *out_more, theater_error *err)
 {
+    host->is_iterating = true;
     theater__clock_acknowledge(host->clock);
     drain_event_fd(host);
     watches_serve(host, host->is_busy);
@@ -139,6 +144,7 @@ static theater_status iterate(theater_host *host, bool *out_more, theater_error 
     step_ready(host);
     commit_poll(host);
     notice_step(host);
+    host->is_iterating = false;
     if (host->failure.status != THEATER_OK) {
         if (err != NULL) {
             *err = host->failure;

@@ -154,6 +154,7 @@ void outputs_begin_effect(theater_host *host, live *l)
                                      open->armed_wall, args, &has_result, &result, &error);
     }
     if (status != THEATER_OK) {
+        l->is_effect_begun = false; /* resume tries it again */
         actor_park(host, l->index, &error);
     } else if (has_result) {
         l->is_own_end =

@@ -51,8 +51,8 @@ static uint32_t fetch(theater_host *host, const theater__timerq *queue, uint32_t
 bool prefetch(theater_host *host)
 {
     uint32_t batch = host->live_max / 4 < PREFETCH_BATCH ? host->live_max / 4 : PREFETCH_BATCH;
-    uint32_t free_count = host->live_max - host->resident_count;
-    if (batch == 0 || host->resident_count > host->live_max || free_count < batch ||
+    uint32_t taken_count = host->resident_count + host->entering_count;
+    if (batch == 0 || taken_count > host->live_max || host->live_max - taken_count < batch ||
         !host->has_evicted) {
         return false;
     }

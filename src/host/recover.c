@@ -11,16 +11,13 @@
 #include <base/assert.h>
 #include <base/error.h>
 
-/*
- * When a sleep of another boot is due on this one's clock: what was left of it by the wall clock.
- */
-static theater_mono rebased_due(const theater_host *host, const theater__standing *standing,
-                                theater_wall now)
+/* Of another boot: what was left of it by the wall clock when this host began. */
+theater_mono recover_due(const theater_host *host, const theater__standing *standing)
 {
     if (memcmp(standing->boot, host->env.boot, sizeof(standing->boot)) == 0) {
         return standing->due_mono;
     }
-    uint64_t remaining_ms = theater__wall_since_ms(standing->due_wall, now);
+    uint64_t remaining_ms = theater__wall_since_ms(standing->due_wall, host->rebase_wall);
     if (remaining_ms > standing->duration_ms) {
         remaining_ms = standing->duration_ms;
     }
@@ -30,31 +27,18 @@ static theater_mono rebased_due(const theater_host *host, const theater__standin
     return theater__mono_add_ms(host->rebase_mono, remaining_ms);
 }
 
-static void begin_redelivery(theater_host *host, live *l)
+bool recover_outputs(theater_host *host, live *l)
 {
-    const actor *a = actor_at(host, l->index);
-    theater__read read;
-    memset(&read, 0, sizeof(read));
-    read.actor = a->id;
-    read.place = a->place;
-    read.from_seq = a->delivered_seq + 1;
-    read.call_seq = a->call_seq;
-    read.whole = true; /* what was cut off here would be given by nobody */
-    read.userdata = l;
-    theater__ticket ticket = 0;
     theater_error error = THEATER_ERROR_INIT;
-    if (theater__store_read(host->store, &read, &ticket, &error) != THEATER_OK) {
+    if (residency_read(host, l, READ_OUTPUTS, false, &error) != THEATER_OK) {
         actor_park(host, l->index, &error);
-        return;
+        return false;
     }
-    l->is_redelivering = true;
-    l->inflight++;
-    host->loading_count++;
+    return true;
 }
 
 static theater_status schedule(theater_host *host, uint32_t index,
-                               const theater__standing *standing, theater_wall now,
-                               theater_error *err)
+                               const theater__standing *standing, theater_error *err)
 {
     bool has_outputs = standing->output_seq > standing->delivered_seq;
     bool is_effect =
@@ -64,7 +48,7 @@ static theater_status schedule(theater_host *host, uint32_t index,
         if (standing->wait_kind == THEATER__WAIT_WALL) {
             theater__timerq_start(&host->wall_queue, index, standing->due_wall.ms);
         } else {
-            theater__timerq_start(&host->mono_queue, index, rebased_due(host, standing, now).ns);
+            theater__timerq_start(&host->mono_queue, index, recover_due(host, standing).ns);
         }
     }
     if (!has_outputs && !is_effect && !is_running) {
@@ -79,12 +63,13 @@ static theater_status schedule(theater_host *host, uint32_t index,
         return THEATER_ERR_NOMEM;
     }
     l->standing = *standing;
+    l->submitted = *standing;
     if (host->options.is_frozen) {
         l->inflight++; /* never let go: its standing says what is still to be given out */
         return THEATER_OK;
     }
-    if (has_outputs) {
-        begin_redelivery(host, l);
+    if (has_outputs && !recover_outputs(host, l)) {
+        return THEATER_OK;
     }
     if ((is_running && !has_outputs) || is_effect) {
         turn_ready(host, l);
@@ -93,7 +78,7 @@ static theater_status schedule(theater_host *host, uint32_t index,
 }
 
 static theater_status recover_one(theater_host *host, const theater__recovered *found,
-                                  theater_wall now, theater_error *err)
+                                  theater_error *err)
 {
     uint32_t index = NO_ACTOR;
     theater_status status = actor_add(host, &found->actor, &index, err);
@@ -107,7 +92,7 @@ static theater_status recover_one(theater_host *host, const theater__recovered *
     a->call_seq = found->standing.call_seq;
     a->delivered_seq = found->standing.delivered_seq;
     actor_set_state(host, a, found->standing.state, found->standing.wait_kind);
-    return schedule(host, index, &found->standing, now, err);
+    return schedule(host, index, &found->standing, err);
 }
 
 theater_status recover_all(theater_host *host, theater_error *err)
@@ -116,7 +101,7 @@ theater_status recover_all(theater_host *host, theater_error *err)
     /*
      * In this order: elapsed time that passes between the two makes a wait longer, never shorter.
      */
-    theater_wall now = theater__clock_wall(host->clock);
+    host->rebase_wall = theater__clock_wall(host->clock);
     host->rebase_mono = theater__clock_mono(host->clock);
     for (;;) {
         theater__recovered found;
@@ -125,7 +110,7 @@ theater_status recover_all(theater_host *host, theater_error *err)
             return THEATER_OK;
         }
         if (status == THEATER_OK) {
-            status = recover_one(host, &found, now, err);
+            status = recover_one(host, &found, err);
         }
         if (status != THEATER_OK) {
             return status;

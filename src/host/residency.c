@@ -16,8 +16,7 @@
 
 /* ---- leaving --------------------------------------------------------------------------------- */
 
-/* A place in memory is free: who waited longest for one gets it. */
-static void admit_starved(theater_host *host)
+void residency_admit(theater_host *host)
 {
     theater__list *link = theater__list_pop(&host->starved);
     if (link != NULL) {
@@ -63,7 +62,7 @@ void residency_leave(theater_host *host, live *l)
     }
     l->turn = NULL;
     host->has_evicted = true; /* the next in the order of dues may take its place */
-    admit_starved(host);
+    residency_admit(host);
 }
 
 /* When the actor will be wanted, on the clock of elapsed time. */
@@ -82,13 +81,13 @@ static uint64_t wanted_ns(theater_host *host, const theater__open_request *open)
 void residency_offer(theater_host *host, live *l)
 {
     if (l->phase != LIVE_SUSPENDED || l->inflight > 0 || l->has_end || l->is_cancelled ||
-        l->turn == NULL) {
+        l->turn == NULL || theater__list_linked(&l->link)) { /* linked: its batch is stalled */
         return;
     }
     uint64_t wanted = wanted_ns(host, theater__turn_open(l->turn));
     theater__timerq_start(&host->evict_queue, l->index,
                           UINT64_MAX - 1 - (wanted < UINT64_MAX ? wanted : UINT64_MAX - 1));
-    admit_starved(host); /* it can give its place now */
+    residency_admit(host); /* it can give its place now */
 }
 
 /* Drops the sleeper that is due last; false if nobody can be dropped now. */
@@ -117,6 +116,9 @@ static theater_status begin_turn(theater_host *host, live *l, const theater__buf
                                  const theater_hash *parent, uint64_t first_seq, theater_error *err)
 {
     actor *a = actor_at(host, l->index);
+    if (a->call_seq == 0 || a->next_seq == 0) {
+        return theater__fail(err, THEATER_ERR_CORRUPT, "its standing in the store names no call");
+    }
     theater__turn_options options;
     memset(&options, 0, sizeof(options));
     options.env = &host->env;
@@ -151,33 +153,53 @@ static bool begin_spawned(theater_host *host, live *l)
     return true;
 }
 
-static void begin_read(theater_host *host, live *l, bool genesis_only)
+theater_status residency_read(theater_host *host, live *l, read_purpose purpose, bool genesis_only,
+                              theater_error *err)
 {
+    reading *under_way = &l->readings[purpose];
+    if (under_way->is_under_way) {
+        return THEATER_OK; /* nothing was appended since: it will do */
+    }
     const actor *a = actor_at(host, l->index);
     theater__read read;
     memset(&read, 0, sizeof(read));
     read.actor = a->id;
     read.place = a->place;
-    read.from_seq = a->call_seq;
+    read.from_seq = purpose == READ_OUTPUTS ? a->delivered_seq + 1 : a->call_seq;
+    read.from_seq = purpose == READ_CHAIN ? 0 : read.from_seq;
     read.call_seq = a->call_seq;
     read.genesis_only = genesis_only;
-    read.whole = true; /* a turn is replayed from all events of its call, or not at all */
-    read.userdata = l;
-    theater_error error = THEATER_ERROR_INIT;
+    /* A turn is replayed from all events of its call, or not at all, and outputs that were cut off
+     * would be given by nobody. */
+    read.whole = true;
+    read.userdata = under_way;
     theater__ticket ticket = 0;
-    if (theater__store_read(host->store, &read, &ticket, &error) != THEATER_OK) {
+    theater_status status = theater__store_read(host->store, &read, &ticket, err);
+    if (status == THEATER_OK) {
+        under_way->is_under_way = true;
+        l->inflight++;
+        host->loading_count++;
+        host->entering_count += purpose == READ_LOAD;
+    }
+    return status;
+}
+
+static void begin_load(theater_host *host, live *l)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    bool genesis_only = actor_at(host, l->index)->profile == NO_PROFILE;
+    if (residency_read(host, l, READ_LOAD, genesis_only, &error) != THEATER_OK) {
         actor_park(host, l->index, &error);
         return;
     }
     l->phase = LIVE_LOADING;
-    l->inflight++;
-    host->loading_count++;
 }
 
 bool residency_enter(theater_host *host, live *l)
 {
     THEATER_ASSERT(l->turn == NULL);
-    bool is_full = host->resident_count >= host->live_max;
+    bool is_full = host->resident_count + host->entering_count >= host->live_max &&
+                   !l->readings[READ_LOAD].is_under_way; /* its place is kept */
     if (is_full && host->graveyard_count > 0) {
         (void)residency_sweep(host, 1);
     } else if (is_full && !evict_one(host)) {
@@ -188,7 +210,7 @@ bool residency_enter(theater_host *host, live *l)
     if (l->history.data != NULL) {
         return begin_spawned(host, l);
     }
-    begin_read(host, l, actor_at(host, l->index)->profile == NO_PROFILE);
+    begin_load(host, l);
     return false;
 }
 
@@ -243,6 +265,32 @@ static theater_status complete_profile(theater_host *host, actor *a, theater_err
     return status;
 }
 
+theater_status residency_ask(theater_host *host, live *l, read_purpose purpose,
+                             theater__buffer *out, theater_error *err)
+{
+    if (l->readings[purpose].is_under_way) {
+        return theater__fail(err, THEATER_ERR_INVALID,
+                             "the same is being asked of that actor already");
+    }
+    asked question = {out, false, THEATER_OK, THEATER_ERROR_INIT};
+    theater_status status = residency_read(host, l, purpose, purpose == READ_ASKED, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
+    l->questions[purpose] = &question;
+    struct pollfd ready = {theater__store_fd(host->store), POLLIN, 0};
+    while (!question.is_over) { /* the live part may be gone with that */
+        if (ready.fd >= 0) {
+            (void)poll(&ready, 1, -1);
+        }
+        commit_poll(host);
+    }
+    if (question.status != THEATER_OK && err != NULL) {
+        *err = question.error;
+    }
+    return question.status;
+}
+
 theater_status profile_read(theater_host *host, uint32_t index, theater__buffer *out_call,
                             theater_error *err)
 {
@@ -250,25 +298,13 @@ theater_status profile_read(theater_host *host, uint32_t index, theater__buffer 
     if (l == NULL) {
         return THEATER_ERR_NOMEM;
     }
-    live_phase phase = l->phase;
-    l->is_asked = true;
-    l->asked_call = out_call;
-    begin_read(host, l, true);
-    l->phase = phase;
-    struct pollfd ready = {theater__store_fd(host->store), POLLIN, 0};
-    while (l->is_asked && !actor_at(host, index)->is_parked) {
-        if (ready.fd >= 0) {
-            (void)poll(&ready, 1, -1);
-        }
-        commit_poll(host);
-    }
-    const actor *a = actor_at(host, index);
-    if (a->profile == NO_PROFILE || out_call->size == 0 || out_call->failed) {
+    theater_status status = residency_ask(host, l, READ_ASKED, out_call, err);
+    actor_settle(host, index);
+    if (status == THEATER_OK && (out_call->size == 0 || out_call->failed)) {
         return theater__fail(err, THEATER_ERR_CORRUPT,
                              "the beginning of the actor with that id cannot be read");
     }
-    actor_settle(host, index);
-    return THEATER_OK;
+    return status;
 }
 
 /* The second event of the first record is the actor's first call. */
@@ -289,21 +325,28 @@ static theater_status copy_call(const theater__store_completion *completion,
     return status;
 }
 
-void residency_asked(theater_host *host, live *l, const theater__store_completion *completion)
+void residency_asked(theater_host *host, live *l, read_purpose purpose,
+                     const theater__store_completion *completion)
 {
-    theater_error error = completion->error;
-    theater_status status = completion->status;
+    asked *question = l->questions[purpose];
+    THEATER_ASSERT(question != NULL);
+    l->questions[purpose] = NULL;
+    question->is_over = true;
     actor *a = actor_at(host, l->index);
-    l->is_asked = false;
-    if (status == THEATER_OK && a->profile == NO_PROFILE) {
-        status = adopt_genesis(host, a, completion, &error);
+    question->error = completion->error;
+    question->status = completion->status;
+    if (question->status != THEATER_OK) {
+        return;
     }
-    if (status == THEATER_OK) {
-        status = copy_call(completion, l->asked_call, &error);
+    if (purpose == READ_CHAIN) {
+        theater__buffer_put(question->out, completion->frames.data, completion->frames.size);
+        return;
     }
-    l->asked_call = NULL;
-    if (status != THEATER_OK && !a->is_parked) {
-        actor_park(host, l->index, &error);
+    if (a->profile == NO_PROFILE) {
+        question->status = adopt_genesis(host, a, completion, &question->error);
+    }
+    if (question->status == THEATER_OK) {
+        question->status = copy_call(completion, question->out, &question->error);
     }
 }
 
@@ -315,7 +358,7 @@ void residency_loaded(theater_host *host, live *l, theater__store_completion *co
     if (status == THEATER_OK && a->profile == NO_PROFILE) {
         status = adopt_genesis(host, a, completion, &error);
         if (status == THEATER_OK) {
-            begin_read(host, l, false);
+            begin_load(host, l);
             return;
         }
     }

@@ -190,6 +190,10 @@ static theater_status create(theater_host *host, theater_actor_component *compon
     if (status == THEATER_OK) {
         status = append_call(host, &writer, export_name, args, err);
     }
+    /* Before it is added: a callback may spawn others, and what is taken back is the last one. */
+    if (status == THEATER_OK) {
+        status = handlers_start(host, id, err);
+    }
     uint32_t index = NO_ACTOR;
     if (status == THEATER_OK) {
         status = actor_add(host, &id, &index, err);
@@ -198,10 +202,7 @@ static theater_status create(theater_host *host, theater_actor_component *compon
         actor *a = actor_at(host, index);
         a->profile = profile;
         a->is_started = true;
-        status = handlers_start(host, id, err);
-        if (status == THEATER_OK) {
-            status = begin(host, index, &writer, err);
-        }
+        status = begin(host, index, &writer, err);
         if (status != THEATER_OK) {
             actor_remove_last(host, index);
         }

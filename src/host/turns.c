@@ -22,6 +22,10 @@ void turn_ready(theater_host *host, live *l)
     l->phase = LIVE_QUEUED;
     /* Who is due goes ahead of who begins: a mass start does not make wakes late. */
     theater__list_push(l->has_end ? &host->urgent : &host->ready, &l->link);
+    if (!host->is_iterating && !host->is_rung) {
+        host->is_rung = true; /* the program may go and poll now: nothing else would tell it */
+        theater_host_wake_up(host);
+    }
 }
 
 void turn_due(theater_host *host, uint32_t index, theater_mono due_mono, theater_wall due_wall)
@@ -36,7 +40,8 @@ void turn_due(theater_host *host, uint32_t index, theater_mono due_mono, theater
     l->due_mono = due_mono;
     l->due_wall = due_wall;
     theater_wait_outcome outcome = THEATER_WAIT_DUE;
-    if (host->options.overdue == THEATER_OVERDUE_FAIL && due_mono.ns < host->opened_mono.ns &&
+    /* What a wait of another boot had left is counted from rebase_mono: nothing, if it is that. */
+    if (host->options.overdue == THEATER_OVERDUE_FAIL && due_mono.ns <= host->rebase_mono.ns &&
         a->wait_kind == THEATER__WAIT_ELAPSED) {
         outcome = THEATER_WAIT_OVERDUE;
     }
@@ -90,14 +95,6 @@ static uint64_t late_ns(theater_host *host, const live *l, const theater__open_r
     return theater__wall_since_ms(now, open->due_wall) * 1000000u;
 }
 
-/* A deadline is judged by the clock as it is now: it may have been set back since the alarm. */
-static bool is_early_deadline(theater_host *host, const live *l, const theater__open_request *open)
-{
-    return l->end_outcome == THEATER_WAIT_DUE && open->kind == THEATER_KIND_WAIT &&
-           open->wait_kind == THEATER__WAIT_WALL &&
-           theater__clock_wall(host->clock).ms < open->due_wall.ms;
-}
-
 static theater_status end_request(theater_host *host, live *l, theater_error *err)
 {
     const theater__open_request *open = theater__turn_open(l->turn);
@@ -139,20 +136,22 @@ static theater_status end_request(theater_host *host, live *l, theater_error *er
     theater__buffer_clear(&l->end_value);
     if (status == THEATER_OK) {
         l->is_effect_begun = false;
+        /* Nobody can end it twice. What the store knows is changed by the next batch only. */
+        actor_set_state(host, actor_at(host, l->index), THEATER__STATE_RUNNING, 0);
     }
     return status;
 }
 
 /* ---- outcomes -------------------------------------------------------------------------------- */
 
+/* Starts the timer of a wait; l->standing is that of the wait. */
 static void arm(theater_host *host, live *l, const theater__open_request *open)
 {
     if (open->kind != THEATER_KIND_WAIT) {
         return;
     }
     if (open->wait_kind == THEATER__WAIT_ELAPSED) {
-        theater__timerq_start(&host->mono_queue, l->index,
-                              theater__mono_add_ms(open->armed, open->duration_ms).ns);
+        theater__timerq_start(&host->mono_queue, l->index, recover_due(host, &l->standing).ns);
     } else if (open->wait_kind == THEATER__WAIT_WALL) {
         theater__timerq_start(&host->wall_queue, l->index, open->due_wall.ms);
     }
@@ -177,33 +176,51 @@ static void stand(theater_host *host, live *l, const theater__open_request *open
     actor_set_state(host, a, standing->state, wait_kind);
 }
 
+/*
+ * In a wait that the store has: an evicted, recovered or resumed actor is back where it stood. Its
+ * timer runs, unless it was parked or the store had it as running.
+ */
+static bool on_suspended_again(theater_host *host, live *l, const theater__open_request *open)
+{
+    l->submitted = l->standing;
+    if (open->kind != THEATER_KIND_EFFECT) {
+        bool is_armed = theater__timerq_has(&host->mono_queue, l->index) ||
+                        theater__timerq_has(&host->wall_queue, l->index);
+        if (!is_armed) { /* a timer that is moved goes behind its equals */
+            arm(host, l, open);
+        }
+        return true;
+    }
+    if (l->is_effect_begun) {
+        return true;
+    }
+    uint32_t index = l->index;
+    outputs_begin_effect(host, l); /* recovered: its request is durable already */
+    l = actor_at(host, index)->live;
+    return l != NULL && l->phase == LIVE_SUSPENDED;
+}
+
 static void on_suspended(theater_host *host, live *l)
 {
     const theater__open_request *open = theater__turn_open(l->turn);
-    actor *a = actor_at(host, l->index);
+    const actor *a = actor_at(host, l->index);
     bool is_new = theater__turn_writer(l->turn)->next_seq != a->next_seq;
     l->phase = LIVE_SUSPENDED;
+    stand(host, l, open);
     if (l->has_end || l->is_cancelled) {
         turn_ready(host, l);
         return;
     }
-    if (is_new) {
-        stand(host, l, open);
-        arm(host, l, open);
-        if (!commit_turn(host, l)) {
-            return;
+    if (!is_new) {
+        if (on_suspended_again(host, l, open)) {
+            residency_offer(host, l);
         }
-    } else if (l->is_resumed) {
-        l->is_resumed = false;
-        arm(host, l, open);
+        return;
     }
-    if (!is_new && open->kind == THEATER_KIND_EFFECT && !l->is_effect_begun) {
-        outputs_begin_effect(host, l); /* recovered: its request is durable already */
-        if (l->has_end) {
-            return;
-        }
+    arm(host, l, open);
+    if (commit_turn(host, l)) {
+        residency_offer(host, l);
     }
-    residency_offer(host, l);
 }
 
 static void on_finished(theater_host *host, live *l)
@@ -290,16 +307,36 @@ static theater_status cancel(theater_host *host, live *l, theater_error *err)
     return status;
 }
 
-static bool wants_rearm(theater_host *host, live *l, const theater__open_request *open)
+/*
+ * A time that came is judged by the wait that is open, not by the timer: the date may have been set
+ * back since, and a standing may come from anywhere. Never early.
+ */
+static bool has_come(theater_host *host, live *l, const theater__open_request *open)
 {
-    if (!is_early_deadline(host, l, open)) {
-        return false;
+    if (l->end_outcome != THEATER_WAIT_DUE && l->end_outcome != THEATER_WAIT_OVERDUE) {
+        return true;
     }
+    if (open->kind == THEATER_KIND_WAIT && open->wait_kind == THEATER__WAIT_WALL) {
+        return theater__clock_wall(host->clock).ms >= open->due_wall.ms;
+    }
+    if (open->kind == THEATER_KIND_WAIT && open->wait_kind == THEATER__WAIT_ELAPSED) {
+        theater_mono due = recover_due(host, &l->standing);
+        l->due_mono = due;
+        return due.ns <= host->now.ns || due.ns <= theater__clock_mono(host->clock).ns;
+    }
+    return false; /* nothing that time ends */
+}
+
+/* The open wait goes on: what was to end it does not. */
+static void wait_on(theater_host *host, live *l, const theater__open_request *open)
+{
     l->has_end = false;
-    theater__timerq_start(&host->wall_queue, l->index, open->due_wall.ms);
     l->phase = LIVE_SUSPENDED;
-    residency_offer(host, l);
-    return true;
+    arm(host, l, open);
+    /* It may have been taken out of the stalled list. */
+    if (theater__turn_pending_size(l->turn) == 0 || commit_turn(host, l)) {
+        residency_offer(host, l);
+    }
 }
 
 /* Until the next timer, within bounds: a storm of due timers may not cut guests to nothing. */
@@ -364,10 +401,12 @@ static void refuse_end(theater_host *host, live *l, theater_error *error)
         return;
     }
     theater__log_write(&host->log, THEATER_LOG_ERROR, "a wait was not ended: %s", error->message);
-    acts_refused(host, l, error);
-    l->phase = LIVE_SUSPENDED;
-    arm(host, l, open);
-    residency_offer(host, l);
+    theater_error copy = *error;
+    uint32_t index = l->index;
+    wait_on(host, l, open);
+    if (actor_at(host, index)->live != NULL) {
+        acts_refused(host, actor_at(host, index)->live, &copy); /* may act on it again at once */
+    }
 }
 
 /* The wall clock was stepped since the actor was told last: its chain says so before the next wake
@@ -409,7 +448,8 @@ void turn_step(theater_host *host, live *l)
     } else if (open->is_open && l->has_end) {
         if (l->end_seq != 0 && l->end_seq != open->seq) {
             l->has_end = false; /* it was for a request that is closed */
-        } else if (wants_rearm(host, l, open)) {
+        } else if (!has_come(host, l, open)) {
+            wait_on(host, l, open);
             return;
         } else {
             status = note_steps(host, l, &error);

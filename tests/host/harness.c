@@ -29,7 +29,7 @@ static bool on_finished(const theater_finished *finished, void *userdata)
     if (result != NULL && result->kind == THEATER_VALUE_U64) {
         end->number = result->of.u64;
     }
-    return true;
+    return !h->keeps_ends;
 }
 
 static void on_parked(theater_id id, theater_status status, const char *reason, void *userdata)
@@ -48,6 +48,9 @@ static void on_line(const theater_runtime_line *line, void *userdata)
     if (used + 1 < sizeof(h->log) && line->text.size > 0) {
         h->log[used] = line->text.data[0];
         h->log[used + 1] = '\0';
+    }
+    if (h->on_line != NULL) {
+        h->on_line(line, h);
     }
 }
 
@@ -70,6 +73,9 @@ static void add_handlers(harness *h)
     assert_int_equal(theater_host_add_handler(h->host, &handler, &err), THEATER_OK);
     assert_int_equal(theater_runtime_handler(on_line, h, &handler, &err), THEATER_OK);
     assert_int_equal(theater_host_add_handler(h->host, &handler, &err), THEATER_OK);
+    if (h->handler != NULL) {
+        assert_int_equal(theater_host_add_handler(h->host, h->handler, &err), THEATER_OK);
+    }
 }
 
 static void open_host(harness *h, theater_host_options *options)
@@ -94,7 +100,14 @@ static void open_host(harness *h, theater_host_options *options)
 
 void harness_open(harness *h, theater_host_options *options, bool has_log)
 {
+    harness_open_with(h, options, has_log, NULL);
+}
+
+void harness_open_with(harness *h, theater_host_options *options, bool has_log,
+                       const theater_handler *handler)
+{
     memset(h, 0, sizeof(*h));
+    h->handler = handler;
     if (has_log) {
         snprintf(h->directory, sizeof(h->directory), "/tmp/theater-host-XXXXXX");
         assert_non_null(mkdtemp(h->directory));

@@ -30,10 +30,16 @@ typedef struct harness {
     char log[4096]; /* first bytes of each line, one after the other */
     size_t parked_count;
     char parked_reason[THEATER_ERROR_MESSAGE_MAX];
+    const theater_handler *handler; /* one more; may be NULL */
+    bool keeps_ends;                /* results are not acknowledged */
+    theater_runtime_log_fn *on_line; /* told of each line too; may be NULL */
 } harness;
 
 /* options->store_url is the harness's: a fresh directory if has_log, else memory. */
 void harness_open(harness *h, theater_host_options *options, bool has_log);
+/* The same with one handler more, in this host and those that are opened again. */
+void harness_open_with(harness *h, theater_host_options *options, bool has_log,
+                       const theater_handler *handler);
 /* Closes the host and opens another one on the same store. */
 void harness_reopen(harness *h, theater_host_options *options);
 void harness_close(harness *h);

@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Orders of events that have to come out the same: a note between two batches and a kill, a spawn
+ * while something is read, a park in the middle of a recovery, a restart on another boot, a program
+ * that polls and one that does not.
+ */
+#include "harness.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 5000
+
+static uint64_t now_ms(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_BOOTTIME, &time);
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+static uint64_t wall_ms(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+/* ---- acme:desk/calls: `ask` is an effect, `take` waits for a token --------------------------- */
+
+typedef struct desk {
+    bool fails;
+    bool answers;
+    bool starts_fail;
+    unsigned asked;
+} desk;
+
+static theater_status on_ask(theater_call *call, theater_values args, void *userdata,
+                             theater_error *err)
+{
+    (void)args;
+    desk *d = userdata;
+    d->asked++;
+    if (d->fails) {
+        err->status = THEATER_ERR_IO;
+        snprintf(err->message, sizeof(err->message), "the line is dead");
+        return THEATER_ERR_IO;
+    }
+    theater_value answer = theater_value_u64(42);
+    return d->answers ? theater_call_return(call, &answer, err) : THEATER_OK;
+}
+
+static theater_status on_take(theater_call *call, theater_values args, void *userdata,
+                              theater_error *err)
+{
+    (void)args;
+    (void)userdata;
+    (void)err;
+    theater_call_wait_token(call);
+    return THEATER_OK;
+}
+
+static theater_status desk_setup(void *self, theater_actor_component *component, theater_error *err)
+{
+    theater_function ask = THEATER_FUNCTION_INIT;
+    ask.interface = "acme:desk/calls";
+    ask.name = "ask";
+    ask.kind = THEATER_FUNCTION_EFFECT;
+    ask.call = on_ask;
+    ask.userdata = self;
+    theater_function take = ask;
+    take.name = "take";
+    take.kind = THEATER_FUNCTION_WAIT;
+    take.call = on_take;
+    theater_status status = theater_actor_component_add_function(component, &ask, err);
+    return status == THEATER_OK ? theater_actor_component_add_function(component, &take, err)
+                                : status;
+}
+
+static theater_status desk_start(void *self, theater_actor_handle actor,
+                                 theater_shutdown_receiver *shutdown, theater_error *err)
+{
+    (void)actor;
+    (void)shutdown;
+    if (((desk *)self)->starts_fail) {
+        err->status = THEATER_ERR_IO;
+        snprintf(err->message, sizeof(err->message), "the desk is closed");
+        return THEATER_ERR_IO;
+    }
+    return THEATER_OK;
+}
+
+static theater_handler desk_handler(desk *d)
+{
+    theater_handler handler = THEATER_HANDLER_INIT;
+    handler.name = "desk";
+    handler.self = d;
+    handler.setup = desk_setup;
+    handler.start = desk_start;
+    return handler;
+}
+
+static theater_actor_state state_of(harness *h, theater_id id)
+{
+    theater_error err = THEATER_ERROR_INIT;
+    theater_actor_info info;
+    assert_int_equal(theater_host_actor(h->host, id, &info, &err), THEATER_OK);
+    return info.state;
+}
+
+static void dispatch_until(harness *h, theater_id id, theater_actor_state state)
+{
+    uint64_t begin = now_ms();
+    while (state_of(h, id) != state && now_ms() - begin < PATIENCE_MS) {
+        theater_error err = THEATER_ERROR_INIT;
+        assert_int_equal(theater_host_dispatch(h->host, NULL, &err), THEATER_OK);
+    }
+    assert_int_equal(state_of(h, id), state);
+    /* What is in flight gets its time: nothing here waits for more than a flush. */
+    for (size_t i = 0; i < 50; i++) {
+        theater_error err = THEATER_ERROR_INIT;
+        struct pollfd ready = {theater_host_fd(h->host), POLLIN, 0};
+        (void)poll(&ready, 1, 1);
+        assert_int_equal(theater_host_dispatch(h->host, NULL, &err), THEATER_OK);
+    }
+}
+
+static int take_id(const theater_actor_info *info, void *userdata)
+{
+    *(theater_id *)userdata = info->id;
+    return 0;
+}
+
+static theater_id only_actor(const harness *h)
+{
+    theater_id id = {{0}};
+    theater_host_visit(h->host, take_id, &id);
+    return id;
+}
+
+/* ---- a note between two batches -------------------------------------------------------------- */
+
+static void mark_line(const theater_runtime_line *line, void *userdata)
+{
+    (void)line;
+    ((harness *)userdata)->parked_count = 1; /* here: the line was given out */
+}
+
+/* Wakes the actor before its first batch is durable; while it works the note of its line is
+ * written, and before it suspends again the process is killed. */
+static void run_child(harness *h)
+{
+    theater_actor_component *component = harness_load(h, GUESTS, "orders.wat");
+    theater_error err = THEATER_ERROR_INIT;
+    theater_id id = harness_spawn(h, component, "say-nap-work", "[3600000, 8000000000]", NULL);
+    h->on_line = mark_line;
+    while (theater_host_wake(h->host, id, "test", &err) != THEATER_OK) {
+        assert_int_equal(theater_host_dispatch(h->host, NULL, &err), THEATER_OK);
+    }
+    uint64_t begin = now_ms();
+    while (h->parked_count == 0 || now_ms() - begin < 300) {
+        assert_int_equal(theater_host_dispatch(h->host, NULL, &err), THEATER_OK);
+    }
+    (void)raise(SIGKILL);
+}
+
+static void note__says_no_more_than_the_last_batch(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open_with(&h, &options, true, &handler);
+    theater_host_free(h.host);
+    h.host = NULL;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        harness_reopen(&h, &options);
+        run_child(&h);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    harness_reopen(&h, &options);
+    theater_error err = THEATER_ERROR_INIT;
+    theater_id id = only_actor(&h);
+    dispatch_until(&h, id, THEATER_ACTOR_ASLEEP);
+    theater_actor_info info;
+    assert_int_equal(theater_host_actor(h.host, id, &info, &err), THEATER_OK);
+    assert_true(info.has_due);
+    assert_int_equal(theater_host_cancel_wait(h.host, id, "test", &err), THEATER_OK);
+    harness_close(&h);
+}
+
+/* ---- reads for different ends at the same time ----------------------------------------------- */
+
+static void spawn_again__while_its_end_is_read(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open_with(&h, &options, true, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    h.keeps_ends = true;
+    theater_id id = harness_spawn(&h, component, "nap", "[30]", NULL);
+    harness_run(&h);
+    assert_int_equal(h.ends_count, 1);
+    h.keeps_ends = false;
+    h.ends_count = 0;
+    harness_reopen(&h, &options);
+    component = harness_load(&h, GUESTS, "orders.wat");
+    theater_spawn_options again = THEATER_SPAWN_OPTIONS_INIT;
+    again.id = &id;
+    again.export_name = "nap";
+    again.args_json = "[30]";
+    theater_error err = THEATER_ERROR_INIT;
+    if (theater_host_spawn(h.host, component, &again, NULL, &err) != THEATER_OK) {
+        fail_msg("%s", err.message);
+    }
+    harness_run(&h);
+    assert_int_equal(h.parked_count, 0);
+    assert_int_equal(h.ends_count, 1);
+    harness_close(&h);
+}
+
+/* A parked actor can be asked who it is, and resumed afterwards. */
+static void spawn_again__of_a_parked_actor(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {.fails = true};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open_with(&h, &options, true, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    theater_id id = harness_spawn(&h, component, "ask", "[]", NULL);
+    harness_run(&h);
+    assert_int_equal(h.parked_count, 1);
+    theater_spawn_options again = THEATER_SPAWN_OPTIONS_INIT;
+    again.id = &id;
+    again.export_name = "ask";
+    again.args_json = "[]";
+    theater_error err = THEATER_ERROR_INIT;
+    if (theater_host_spawn(h.host, component, &again, NULL, &err) != THEATER_OK) {
+        fail_msg("%s", err.message);
+    }
+    d.fails = false;
+    d.answers = true;
+    assert_int_equal(theater_host_resume(h.host, id, &err), THEATER_OK);
+    harness_run(&h);
+    assert_int_equal(harness_find(&h, id)->number, 42);
+    harness_close(&h);
+}
+
+/* ---- parks ----------------------------------------------------------------------------------- */
+
+static void effect__that_fails_in_a_recovery_is_parked(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open_with(&h, &options, true, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    theater_id id = harness_spawn(&h, component, "ask", "[]", NULL);
+    dispatch_until(&h, id, THEATER_ACTOR_WAITING);
+    assert_int_equal(d.asked, 1);
+    d.fails = true;
+    harness_reopen(&h, &options);
+    harness_run(&h);
+    assert_int_equal(h.parked_count, 1);
+    assert_int_equal(d.asked, 2);
+    d.fails = false;
+    d.answers = true;
+    theater_error err = THEATER_ERROR_INIT;
+    assert_int_equal(theater_host_resume(h.host, id, &err), THEATER_OK);
+    harness_run(&h);
+    assert_int_equal(d.asked, 3);
+    assert_int_equal(harness_find(&h, id)->number, 42);
+    harness_close(&h);
+}
+
+/* ---- a program with a loop of its own -------------------------------------------------------- */
+
+static bool is_readable(const harness *h)
+{
+    struct pollfd ready = {theater_host_fd(h->host), POLLIN, 0};
+    return poll(&ready, 1, 0) == 1;
+}
+
+static void dispatch_all(harness *h)
+{
+    while (is_readable(h)) {
+        theater_error err = THEATER_ERROR_INIT;
+        assert_int_equal(theater_host_dispatch(h->host, NULL, &err), THEATER_OK);
+    }
+}
+
+static void descriptor__is_readable_when_there_is_work(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open_with(&h, &options, false, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    dispatch_all(&h);
+    theater_id id = harness_spawn(&h, component, "take", "[]", NULL);
+    theater_id sleeper = harness_spawn(&h, component, "nap", "[3600000]", NULL);
+    assert_true(is_readable(&h));
+    dispatch_all(&h);
+    assert_int_equal(state_of(&h, id), THEATER_ACTOR_WAITING);
+    theater_error err = THEATER_ERROR_INIT;
+    theater_actor_info info;
+    assert_int_equal(theater_host_actor(h.host, id, &info, &err), THEATER_OK);
+    theater_token token = {id, info.wait_seq};
+    theater_value answer = theater_value_u64(7);
+    assert_int_equal(theater_host_complete(h.host, token, &answer, "test", &err), THEATER_OK);
+    assert_true(is_readable(&h));
+    dispatch_all(&h);
+    assert_int_equal(harness_find(&h, id)->number, 7);
+    assert_int_equal(theater_host_wake(h.host, sleeper, "test", &err), THEATER_OK);
+    assert_true(is_readable(&h));
+    dispatch_all(&h);
+    assert_int_equal(state_of(&h, sleeper), THEATER_ACTOR_ENDED);
+    assert_false(is_readable(&h));
+    harness_close(&h);
+}
+
+static void descriptor__is_readable_after_opening(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open_with(&h, &options, true, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    theater_id id = harness_spawn(&h, component, "nap", "[1000]", NULL);
+    dispatch_until(&h, id, THEATER_ACTOR_ASLEEP);
+    harness_reopen(&h, &options);
+    uint64_t begin = now_ms();
+    while (h.ends_count == 0 && now_ms() - begin < PATIENCE_MS) {
+        struct pollfd ready = {theater_host_fd(h.host), POLLIN, 0};
+        theater_error err = THEATER_ERROR_INIT;
+        if (poll(&ready, 1, PATIENCE_MS) == 1) {
+            assert_int_equal(theater_host_dispatch(h.host, NULL, &err), THEATER_OK);
+        }
+    }
+    assert_int_equal(h.ends_count, 1);
+    assert_true(now_ms() - begin < PATIENCE_MS);
+    harness_close(&h);
+}
+
+/* ---- places in memory ------------------------------------------------------------------------ */
+
+static void live_max__holds_while_many_are_loaded(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open_with(&h, &options, true, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    for (size_t i = 0; i < 40; i++) {
+        (void)harness_spawn(&h, component, "work", "[30, 1]", NULL);
+    }
+    theater_error err = THEATER_ERROR_INIT;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(theater_host_dispatch(h.host, NULL, &err), THEATER_OK);
+    }
+    options.live_max = 3;
+    harness_reopen(&h, &options);
+    h.ends_count = 0;
+    uint64_t resident_max = 0;
+    uint64_t begin = now_ms();
+    while (theater_host_active(h.host) > 0 && now_ms() - begin < 4 * PATIENCE_MS) {
+        assert_int_equal(theater_host_dispatch(h.host, NULL, &err), THEATER_OK);
+        theater_host_stats stats = {.struct_size = sizeof(stats)};
+        theater_host_stats_get(h.host, &stats);
+        resident_max = stats.resident > resident_max ? stats.resident : resident_max;
+    }
+    print_message("%llu at the most\n", (unsigned long long)resident_max);
+    assert_int_equal(theater_host_active(h.host), 0);
+    assert_true(resident_max <= 3);
+    harness_close(&h);
+}
+
+/* ---- another boot ---------------------------------------------------------------------------- */
+
+#define OTHER_BOOT "01234567-89ab-cdef-0123-456789abcdef"
+
+/* In a process of another boot, whose clock of elapsed time is ahead by a day. */
+static int resume_on_another_boot(harness *h, theater_host_options *options, desk *d, uint64_t due)
+{
+    (void)setenv("THEATER_TEST_BOOT_ID", OTHER_BOOT, 1);
+    theater_error err = THEATER_ERROR_INIT;
+    d->starts_fail = true;
+    harness_reopen(h, options);
+    theater_id id = only_actor(h);
+    if (theater_host_wake(h->host, id, "test", &err) != THEATER_OK) {
+        return 1;
+    }
+    while (state_of(h, id) != THEATER_ACTOR_PARKED) {
+        if (theater_host_dispatch(h->host, NULL, &err) != THEATER_OK) {
+            return 2;
+        }
+    }
+    d->starts_fail = false;
+    if (theater_host_resume(h->host, id, &err) != THEATER_OK) {
+        return 3;
+    }
+    uint64_t begin = wall_ms();
+    while (h->ends_count == 0 && wall_ms() - begin < PATIENCE_MS) {
+        if (theater_host_dispatch(h->host, NULL, &err) != THEATER_OK) {
+            return 4;
+        }
+    }
+    return h->ends_count == 1 && wall_ms() >= due ? 0 : 5;
+}
+
+/* The chain says when it was armed, on a clock that is not there any more. */
+static void resume__on_another_boot_is_never_early(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open_with(&h, &options, true, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    theater_id id = harness_spawn(&h, component, "nap", "[2000]", NULL);
+    uint64_t due = wall_ms() + 2000;
+    dispatch_until(&h, id, THEATER_ACTOR_ASLEEP);
+    theater_host_free(h.host);
+    h.host = NULL;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        /* A namespace of time begins with the next child; not everybody has the right to one. */
+        const char *path = "/proc/self/timens_offsets";
+        FILE *offsets = unshare(CLONE_NEWTIME) == 0 ? fopen(path, "w") : NULL;
+        if (offsets == NULL || fputs("boottime 86400 0", offsets) < 0 || fclose(offsets) != 0) {
+            _exit(77);
+        }
+        pid_t there = fork();
+        if (there == 0) {
+            _exit(resume_on_another_boot(&h, &options, &d, due));
+        }
+        int result = 0;
+        _exit(waitpid(there, &result, 0) == there && WIFEXITED(result) ? WEXITSTATUS(result) : 99);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    harness_reopen(&h, &options);
+    harness_close(&h);
+    if (WEXITSTATUS(status) == 77) {
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void overdue__fails_on_another_boot_too(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.overdue = THEATER_OVERDUE_FAIL;
+    harness_open_with(&h, &options, true, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    theater_id id = harness_spawn(&h, component, "nap", "[1500]", NULL);
+    dispatch_until(&h, id, THEATER_ACTOR_ASLEEP);
+    theater_host_free(h.host);
+    h.host = NULL;
+    (void)poll(NULL, 0, 1600);
+    assert_int_equal(setenv("THEATER_TEST_BOOT_ID", OTHER_BOOT, 1), 0);
+    harness_reopen(&h, &options);
+    harness_run(&h);
+    assert_int_equal(unsetenv("THEATER_TEST_BOOT_ID"), 0);
+    assert_int_equal(harness_find(&h, id)->number, 1);
+    harness_close(&h);
+}
+
+/* ---- what is due while others work ----------------------------------------------------------- */
+
+static void deadline__is_not_late_because_others_work(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open_with(&h, &options, false, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    char args[32];
+    snprintf(args, sizeof(args), "[%llu]", (unsigned long long)(wall_ms() + 300));
+    theater_id waiter = harness_spawn(&h, component, "until", args, NULL);
+    for (size_t i = 0; i < 80; i++) {
+        (void)harness_spawn(&h, component, "work", "[1, 100000000000]", NULL);
+    }
+    theater_error err = THEATER_ERROR_INIT;
+    uint64_t begin = now_ms();
+    while (state_of(&h, waiter) != THEATER_ACTOR_ENDED && now_ms() - begin < PATIENCE_MS) {
+        assert_int_equal(theater_host_dispatch(h.host, NULL, &err), THEATER_OK);
+    }
+    theater_host_stats stats = {.struct_size = sizeof(stats)};
+    theater_host_stats_get(h.host, &stats);
+    print_message("late by %llu ms\n", (unsigned long long)(stats.late_max_ns / 1000000));
+    assert_true(stats.late_max_ns < 200000000);
+    harness_close(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(note__says_no_more_than_the_last_batch),
+        cmocka_unit_test(spawn_again__while_its_end_is_read),
+        cmocka_unit_test(spawn_again__of_a_parked_actor),
+        cmocka_unit_test(effect__that_fails_in_a_recovery_is_parked),
+        cmocka_unit_test(descriptor__is_readable_when_there_is_work),
+        cmocka_unit_test(descriptor__is_readable_after_opening),
+        cmocka_unit_test(live_max__holds_while_many_are_loaded),
+        cmocka_unit_test(resume__on_another_boot_is_never_early),
+        cmocka_unit_test(overdue__fails_on_another_boot_too),
+        cmocka_unit_test(deadline__is_not_late_because_others_work),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
