@@ -11,6 +11,14 @@
 #include <base/assert.h>
 #include <base/error.h>
 
+/* A turn that went on from the middle of its chain would say other things behind its end. */
+static bool ends_at_tail(const theater__turn *turn)
+{
+    return turn->replay_only ||
+           (turn->reader.next_seq == turn->tail.seq + 1 &&
+            memcmp(&turn->reader.head, &turn->tail.hash, sizeof(turn->tail.hash)) == 0);
+}
+
 /* The next event of the reader that is not ambient. */
 static theater_status read_next(theater__turn *turn, theater_error *err)
 {
@@ -20,6 +28,11 @@ static theater_status read_next(theater__turn *turn, theater_error *err)
             return THEATER_ERR_NOTFOUND;
         }
         theater_status status = theater__chain_read(&turn->reader, &turn->next, err);
+        if (status == THEATER_ERR_NOTFOUND && !ends_at_tail(turn)) {
+            return theater__fail(err, THEATER_ERR_CORRUPT,
+                                 "its history ends at event %llu, its chain does not",
+                                 (unsigned long long)turn->reader.next_seq);
+        }
         if (status != THEATER_OK) {
             return status;
         }
@@ -98,6 +111,8 @@ theater_status theater__cursor_begin(theater__turn *turn, const theater__turn_op
                                  "event %llu is not the call it should be",
                                  (unsigned long long)event.seq);
         }
+        /* An evicted turn has the same budget left as one that stayed. */
+        turn->call_bytes = turn->reader.size - turn->reader.offset;
         return theater__call_decode(event.payload, out_call, err);
     }
 }

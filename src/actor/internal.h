@@ -74,6 +74,7 @@ struct theater__turn {
     /* The cursor: recorded events of the call, and the one that is next. */
     theater__buffer history;
     theater__chain_reader reader;
+    theater_head tail; /* what the history has to end with; not of a replay */
     bool has_next;
     theater_event next;
     uint64_t answers_left; /* of next, if it is an ANSWER that stands for several */

@@ -82,6 +82,7 @@ theater_status theater__turn_new(const theater__turn_options *options, theater__
     turn->profile = options->profile;
     turn->actor = options->actor;
     turn->replay_only = options->replay_only;
+    turn->tail = options->head;
     theater__chain_writer_init(&turn->writer, &options->head.hash, options->head.seq + 1);
     theater__call_payload call;
     theater_status status = theater__cursor_begin(turn, options, &call, err);
@@ -328,7 +329,9 @@ static theater__epoch_verdict on_epoch(void *userdata)
     /*
      * Replay was paid for when it was live. An audit has no such promise: the component may differ.
      */
-    if (turn->replay_only || !theater__turn_is_replaying(turn)) {
+    if (turn->replay_only) {
+        turn->turn_cpu_ns += used_ns; /* the call's was spread over many instances perhaps */
+    } else if (!theater__turn_is_replaying(turn)) {
         turn->turn_cpu_ns += used_ns;
         turn->call_cpu_ns += used_ns;
     }
@@ -396,6 +399,23 @@ static theater__turn_outcome finish_terminated(theater__turn *turn, theater_end_
     return finish(turn, reason);
 }
 
+/* A stack or limit that ran out: from outside, so it is an input. Replay that comes here without
+ * the chain saying so has left it. */
+static theater__turn_outcome finish_exhausted(theater__turn *turn, theater_end_reason reason,
+                                              const char *text)
+{
+    if (!theater__turn_is_replaying(turn)) {
+        return turn->replay_only ? THEATER__TURN_REPLAYED : finish_terminated(turn, reason, text);
+    }
+    const theater_event *event = NULL;
+    if (theater__cursor_peek(turn, &event, NULL) == THEATER_OK &&
+        event->kind == THEATER_KIND_TERMINATE) {
+        return THEATER__TURN_REPLAYED;
+    }
+    (void)theater__turn_diverge(turn, text);
+    return THEATER__TURN_DIVERGED;
+}
+
 static theater__turn_outcome finish_returned(theater__turn *turn)
 {
     const theater_value *result = theater__guest_result(turn->guest);
@@ -417,8 +437,8 @@ static theater__turn_outcome finish_returned(theater__turn *turn)
         (void)theater__fail_nomem(&error);
         outcome = abandon(turn, &error);
     } else if (payload.size > THEATER__PAYLOAD_BYTES_MAX) {
-        outcome = finish_terminated(turn, THEATER_END_LIMIT,
-                                    "payload_bytes_max: the result of the call is too large");
+        outcome = finish_exhausted(turn, THEATER_END_LIMIT,
+                                   "payload_bytes_max: the result of the call is too large");
     } else {
         outcome = meet_recorded_end(turn, THEATER_KIND_RETURN, bytes, "return with another result");
     }
@@ -462,23 +482,6 @@ static theater__turn_outcome finish_trapped(theater__turn *turn, const char *tex
     }
     theater__buffer_deinit(&payload);
     return outcome;
-}
-
-/* A stack or limit that ran out: from outside, so it is an input. Replay that comes here without
- * the chain saying so has left it. */
-static theater__turn_outcome finish_exhausted(theater__turn *turn, theater_end_reason reason,
-                                              const char *text)
-{
-    if (!theater__turn_is_replaying(turn)) {
-        return turn->replay_only ? THEATER__TURN_REPLAYED : finish_terminated(turn, reason, text);
-    }
-    const theater_event *event = NULL;
-    if (theater__cursor_peek(turn, &event, NULL) == THEATER_OK &&
-        event->kind == THEATER_KIND_TERMINATE) {
-        return THEATER__TURN_REPLAYED;
-    }
-    (void)theater__turn_diverge(turn, text);
-    return THEATER__TURN_DIVERGED;
 }
 
 static theater__turn_outcome on_trap(theater__turn *turn)

@@ -53,6 +53,17 @@ static theater_status read_genesis(auditing *audit, theater_error *err)
     return theater__profile_init(&audit->profile, &genesis, err);
 }
 
+/* Links and grammar: what is executed is a possible life of an actor, with one genesis and end. */
+static theater_status check_intact(const theater_chain *chain, theater_error *err)
+{
+    theater_chain_report report;
+    theater_status status = theater_chain_verify(chain, NULL, &report, err);
+    if (status == THEATER_OK && report.verdict == THEATER_CHAIN_DAMAGED) {
+        return theater__fail(err, THEATER_ERR_CORRUPT, "%s", report.message);
+    }
+    return status;
+}
+
 /* Runs one call to the end of what the chain has of it. Yields are for others: there are none. */
 static theater__turn_outcome run_to_end(theater_host *host, theater__turn *turn)
 {
@@ -185,6 +196,11 @@ theater_status theater_chain_replay(theater_host *host, const theater_chain *cha
     audit.report = &report;
     status = read_genesis(&audit, err);
     if (status == THEATER_OK) {
+        status = check_intact(chain, err);
+        if (status != THEATER_OK) {
+            theater__profile_deinit(&audit.profile);
+            return status;
+        }
         status = component_load(host, data, size, &audit.profile.component, err);
         if (status == THEATER_OK) {
             status = replay_calls(&audit, err);

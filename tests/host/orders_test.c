@@ -526,6 +526,68 @@ static void deadline__is_not_late_because_others_work(void **state)
     harness_close(&h);
 }
 
+/* ---- budgets and audits ---------------------------------------------------------------------- */
+
+static theater_end_reason end_of_work(uint32_t live_max)
+{
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.clock = THEATER_CLOCK_VIRTUAL;
+    options.live_max = live_max;
+    harness_open_with(&h, &options, false, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    theater_limits limits = THEATER_LIMITS_INIT;
+    limits.call_chain_bytes_max = 1500;
+    theater_id id = harness_spawn(&h, component, "work", "[30, 1]", &limits);
+    (void)harness_spawn(&h, component, "work", "[60, 1]", NULL);
+    harness_run(&h);
+    theater_end_reason reason = harness_find(&h, id)->reason;
+    harness_close(&h);
+    return reason;
+}
+
+static void budget_of_events__is_that_of_the_call_not_of_the_instance(void **state)
+{
+    (void)state;
+    assert_int_equal(end_of_work(100), THEATER_END_LIMIT);
+    assert_int_equal(end_of_work(1), THEATER_END_LIMIT);
+}
+
+/* No turn uses up its budget; all of them together do, in one instance that is replayed. */
+static void audit__counts_the_cpu_of_a_turn_by_the_turn(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open_with(&h, &options, true, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    theater_limits limits = THEATER_LIMITS_INIT;
+    limits.turn_cpu_ms_max = 1000;
+    theater_id id = harness_spawn(&h, component, "work", "[30, 60000000]", &limits);
+    harness_run(&h);
+    assert_int_equal(harness_find(&h, id)->reason, THEATER_END_RETURNED);
+    theater_error err = THEATER_ERROR_INIT;
+    theater_chain *chain = NULL;
+    assert_int_equal(theater_chain_open_store(h.directory, id, &chain, &err), THEATER_OK);
+    static char text[1 << 16];
+    FILE *file = fopen(GUESTS "/orders.wat", "r");
+    assert_non_null(file);
+    size_t size = fread(text, 1, sizeof(text), file);
+    assert_int_equal(fclose(file), 0);
+    theater_replay_report report;
+    if (theater_chain_replay(h.host, chain, text, size, &report, &err) != THEATER_OK) {
+        fail_msg("%s", err.message);
+    }
+    print_message("%s\n", report.message);
+    assert_true(report.is_clean);
+    theater_chain_free(chain);
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +601,8 @@ int main(void)
         cmocka_unit_test(resume__on_another_boot_is_never_early),
         cmocka_unit_test(overdue__fails_on_another_boot_too),
         cmocka_unit_test(deadline__is_not_late_because_others_work),
+        cmocka_unit_test(budget_of_events__is_that_of_the_call_not_of_the_instance),
+        cmocka_unit_test(audit__counts_the_cpu_of_a_turn_by_the_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
