@@ -23,16 +23,16 @@ static bool ends_at_tail(const theater__turn *turn)
 static theater_status read_next(theater__turn *turn, theater_error *err)
 {
     for (;;) {
-        /* Asked at every call of a live guest, and answered by the status alone: no text is made. */
+        /* Asked at every call of a live guest, answered by the status alone: no text is made. */
         if (turn->reader.offset == turn->reader.size) {
-            return THEATER_ERR_NOTFOUND;
-        }
-        theater_status status = theater__chain_read(&turn->reader, &turn->next, err);
-        if (status == THEATER_ERR_NOTFOUND && !ends_at_tail(turn)) {
+            if (ends_at_tail(turn)) {
+                return THEATER_ERR_NOTFOUND;
+            }
             return theater__fail(err, THEATER_ERR_CORRUPT,
-                                 "its history ends at event %llu, its chain does not",
+                                 "its history ends before event %llu, its chain does not",
                                  (unsigned long long)turn->reader.next_seq);
         }
+        theater_status status = theater__chain_read(&turn->reader, &turn->next, err);
         if (status != THEATER_OK) {
             return status;
         }

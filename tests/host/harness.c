@@ -21,6 +21,7 @@ static bool on_finished(const theater_finished *finished, void *userdata)
     memset(end, 0, sizeof(*end));
     end->id = finished->id;
     end->reason = finished->reason;
+    h->head = finished->head;
     snprintf(end->text, sizeof(end->text), "%.*s", (int)finished->text.size, finished->text.data);
     const theater_value *result = finished->result;
     if (result != NULL && result->kind == THEATER_VALUE_RESULT && result->of.items.count == 1) {

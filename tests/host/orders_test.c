@@ -6,6 +6,7 @@
  */
 #include "harness.h"
 
+#include <actor/turn.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -588,6 +589,77 @@ static void audit__counts_the_cpu_of_a_turn_by_the_turn(void **state)
     harness_close(&h);
 }
 
+static theater_wall no_wall(void *userdata)
+{
+    (void)userdata;
+    return (theater_wall){1};
+}
+
+static theater_mono no_mono(void *userdata)
+{
+    (void)userdata;
+    return (theater_mono){1};
+}
+
+static bool never(void *userdata)
+{
+    (void)userdata;
+    return false;
+}
+
+/* Up to the wait: the completion and what follows are missing, as if a read had been cut off. */
+static size_t size_before_completion(theater_bytes frames)
+{
+    theater__chain_reader reader;
+    theater_event event;
+    size_t size = 0;
+    theater__chain_reader_init(&reader, frames.data, frames.size, NULL, 0);
+    while (theater__chain_read(&reader, &event, NULL) == THEATER_OK &&
+           event.kind != THEATER_KIND_COMPLETION) {
+        size = reader.offset;
+    }
+    return size;
+}
+
+static void turn__does_not_go_on_from_the_middle_of_its_chain(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.clock = THEATER_CLOCK_VIRTUAL;
+    harness_open_with(&h, &options, false, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    theater_id id = harness_spawn(&h, component, "nap", "[5]", NULL);
+    harness_run(&h);
+    theater_error err = THEATER_ERROR_INIT;
+    theater_chain *chain = NULL;
+    assert_int_equal(theater_host_chain(h.host, id, &chain, &err), THEATER_OK);
+    theater_bytes frames = theater__chain_frames(chain);
+    size_t position = 0;
+    theater_event event;
+    theater__genesis genesis;
+    theater__profile profile;
+    assert_int_equal(theater_chain_next(chain, &position, &event, &err), THEATER_OK);
+    assert_int_equal(theater__genesis_decode(event.payload, &genesis, &err), THEATER_OK);
+    assert_int_equal(theater__profile_init(&profile, &genesis, &err), THEATER_OK);
+    profile.component = component;
+    theater__turn_env env = {.wall = no_wall, .mono = no_mono, .preempt = never};
+    theater__turn_options turn_options = {
+        .env = &env, .profile = &profile, .actor = id, .call_seq = 1, .history = frames.data};
+    turn_options.history_size = size_before_completion(frames);
+    turn_options.head = h.head; /* of the whole chain */
+    theater__turn *turn = NULL;
+    assert_int_equal(theater__turn_new(&turn_options, &turn, &err), THEATER_OK);
+    assert_int_equal(theater__turn_run(turn), THEATER__TURN_CORRUPT);
+    print_message("%s\n", theater__turn_error(turn)->message);
+    theater__turn_free(turn);
+    theater__profile_deinit(&profile);
+    theater_chain_free(chain);
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -603,6 +675,7 @@ int main(void)
         cmocka_unit_test(deadline__is_not_late_because_others_work),
         cmocka_unit_test(budget_of_events__is_that_of_the_call_not_of_the_instance),
         cmocka_unit_test(audit__counts_the_cpu_of_a_turn_by_the_turn),
+        cmocka_unit_test(turn__does_not_go_on_from_the_middle_of_its_chain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
