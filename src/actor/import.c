@@ -233,8 +233,7 @@ static bool fold_matches(const theater__turn *turn, const theater__function *fun
 {
     const theater__fold *fold = &turn->fold;
     return fold->function == function && fold->count < THEATER__ANSWER_COUNT_MAX &&
-           fold->wall.ms == call->wall.ms &&
-           fold->has_result == call->has_result &&
+           fold->wall.ms == call->wall.ms && fold->has_result == call->has_result &&
            bytes_equal(buffer_bytes(&fold->args), &turn->args) &&
            bytes_equal(buffer_bytes(&fold->result), &turn->result);
 }

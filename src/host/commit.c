@@ -156,9 +156,9 @@ void commit_note(theater_host *host, live *l)
     standing.delivered_seq = a->delivered_seq;
     theater_error error = THEATER_ERROR_INIT;
     flight *f = flight_new(l->index);
-    theater_status status = f == NULL ? theater__fail_nomem(&error)
-                                      : submit(host, l, NULL, &standing, &a->head, a->next_seq, f,
-                                               &error);
+    theater_status status =
+        f == NULL ? theater__fail_nomem(&error)
+                  : submit(host, l, NULL, &standing, &a->head, a->next_seq, f, &error);
     if (status != THEATER_OK) {
         /* A note that is lost costs a repeated output after a crash, nothing else. */
         flight_free(f);

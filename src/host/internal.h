@@ -115,7 +115,7 @@ struct live {
     uint32_t index;
     live_phase phase;
     theater__turn *turn;
-    uint32_t inflight; /* batches and reads */
+    uint32_t inflight;           /* batches and reads */
     theater__standing standing;  /* as the next batch will say it */
     theater__standing submitted; /* as the last batch said it: a note may say no more */
     reading readings[READ_PURPOSES_COUNT];

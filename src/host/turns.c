@@ -351,8 +351,8 @@ static void begin_slice(theater_host *host)
     if (!host->env.is_simulated) {
         theater__ticker_arm(host->ticker, host->slice_end);
     } else if (!host->is_ticking) {
-        /* The ticker runs on the machine's time, where a slice of simulated time has no end. It ticks
-         * from turn to turn: arming it for each would call it at once, each time. */
+        /* The ticker runs on the machine's time, where a slice of simulated time has no end. It
+         * ticks from turn to turn: arming it for each would call it at once, each time. */
         theater__ticker_arm(host->ticker, (theater_mono){1});
         host->is_ticking = true;
     }

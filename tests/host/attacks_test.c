@@ -30,7 +30,11 @@ static const attack attacks[] = {
 static theater_limits small_limits(void)
 {
     theater_limits limits = THEATER_LIMITS_INIT;
-    limits.turn_cpu_ms_max = 100;
+#ifdef __SANITIZE_ADDRESS__ /* a stack that is checked takes its time to fill */
+    limits.turn_cpu_ms_max = 2000;
+#else
+    limits.turn_cpu_ms_max = 200;
+#endif
     limits.call_chain_bytes_max = 1 << 20;
     return limits;
 }

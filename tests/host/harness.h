@@ -30,9 +30,9 @@ typedef struct harness {
     char log[4096]; /* first bytes of each line, one after the other */
     size_t parked_count;
     char parked_reason[THEATER_ERROR_MESSAGE_MAX];
-    const theater_handler *handler; /* one more; may be NULL */
-    theater_head head;              /* of the actor that ended last */
-    bool keeps_ends;                /* results are not acknowledged */
+    const theater_handler *handler;  /* one more; may be NULL */
+    theater_head head;               /* of the actor that ended last */
+    bool keeps_ends;                 /* results are not acknowledged */
     theater_runtime_log_fn *on_line; /* told of each line too; may be NULL */
 } harness;
 
