@@ -9,11 +9,12 @@
  * Ownership. `_new`, `_open` and `_dummy` give an object to the caller, `_free` takes it back and
  * accepts NULL. What is borrowed says how long. Strings and bytes that are passed in are copied.
  *
- * Units. They stand at the end of each name: `_ns`, `_ms`, `_bytes`, `_count`. Elapsed time and wall
- * time are different types (theater/time.h).
+ * Units. They stand at the end of each name: `_ns`, `_ms`, `_bytes`, `_count`. Elapsed time and
+ * wall time are different types (theater/time.h).
  *
- * Errors. Fallible functions return theater_status and take an optional theater_error; out-parameters
- * are written on success only (theater/error.h). The library never prints and never exits.
+ * Errors. Fallible functions return theater_status and take an optional theater_error;
+ * out-parameters are written on success only (theater/error.h). The library never prints and never
+ * exits.
  */
 #ifndef THEATER_H
 #define THEATER_H
