@@ -166,7 +166,7 @@ static theater_status listen_at(const place *at, const char *path, control_socke
     if (status != THEATER_OK) {
         return status;
     }
-    struct stat found;
+    struct stat found = {0};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int result = fd >= 0 ? bind_and_listen(fd, at, &found) : -errno;
     if (result < 0) {
