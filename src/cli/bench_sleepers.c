@@ -230,7 +230,7 @@ static int sleep_and_wake(sleepers *s)
     uint64_t first_ms =
         s->with->sleep_ms != NOT_GIVEN ? s->start_wall_ms + s->with->sleep_ms : s->first_due_ms;
     int status = CLI_EXIT_OK;
-    if (now_ms + 2 * SETTLE_MS < first_ms) {
+    if (now_ms + (uint64_t)2 * SETTLE_MS < first_ms) {
         status = drive(s, now_ms + SETTLE_MS);
     }
     bench_usage_get(&s->asleep, now_ms < first_ms);
