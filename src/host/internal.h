@@ -52,6 +52,8 @@
 #define ROUND_NS 10000000u
 /* Timers popped and actors stepped in one iteration, before the clock is read again. */
 #define POP_BUDGET 256u
+/* Who is due and has not run yet has a live part: in a storm the others stay in the queue. */
+#define DUE_WAITING_MAX 1024u
 #define STEP_BUDGET 256u
 /* Turns taken down in one idle iteration: each costs some 50 us, and someone may come due. */
 #define SWEEP_BUDGET 4u
@@ -126,6 +128,7 @@ struct live {
     char end_by[BY_MAX];
     theater__buffer end_value; /* encoded; empty: none */
     uint64_t end_seq;          /* the request it is for; 0: whichever is open */
+    bool is_due;               /* by its timer, and counted in host.due_count */
     bool is_own_end;           /* an effect's handler gave it */
     theater_mono due_mono;     /* DUE: when it should have been */
     theater_wall due_wall;
@@ -206,9 +209,10 @@ struct theater_host {
     theater__list stalled; /* the store has too much in flight */
     theater__list flights; /* batches in flight */
     uint32_t lives_count;
-    uint32_t loading_count;    /* reads under way */
-    uint32_t resident_count;   /* turns in memory, those in the graveyard included */
-    uint32_t entering_count;   /* turns on their way into memory: they have a place already */
+    uint32_t due_count;      /* lives whose timer was popped and whose wait's end is not recorded */
+    uint32_t loading_count;  /* reads under way */
+    uint32_t resident_count; /* turns in memory, those in the graveyard included */
+    uint32_t entering_count; /* turns on their way into memory: they have a place already */
     theater__turn **graveyard; /* turns that are over: taken down when nobody is waiting */
     uint32_t graveyard_count;
     uint32_t graveyard_capacity;

@@ -37,13 +37,19 @@ static void notice_step(theater_host *host)
     }
 }
 
+/* Enough of those who are due wait for their turn: the next ones lose nothing in the queue. */
+static bool is_storm(const theater_host *host)
+{
+    return host->due_count >= DUE_WAITING_MAX;
+}
+
 static void pop_due(theater_host *host)
 {
     uint32_t index = NO_ACTOR;
     uint64_t key = 0;
     uint32_t popped = 0;
     host->now = theater__clock_mono(host->clock);
-    while (popped < POP_BUDGET &&
+    while (popped < POP_BUDGET && !is_storm(host) &&
            theater__timerq_pop(&host->mono_queue, host->now.ns, &index, &key)) {
         turn_due(host, index, (theater_mono){key}, THEATER__WALL_NEVER);
         popped++;
@@ -52,7 +58,8 @@ static void pop_due(theater_host *host)
         return;
     }
     theater_wall wall = theater__clock_wall(host->clock);
-    while (popped < POP_BUDGET && theater__timerq_pop(&host->wall_queue, wall.ms, &index, &key)) {
+    while (popped < POP_BUDGET && !is_storm(host) &&
+           theater__timerq_pop(&host->wall_queue, wall.ms, &index, &key)) {
         turn_due(host, index, THEATER__MONO_NEVER, (theater_wall){key});
         popped++;
     }
@@ -158,6 +165,12 @@ static theater_status iterate(theater_host *host, bool *out_more, theater_error 
     if (host->is_ticking && !*out_more) {
         theater__ticker_disarm(host->ticker);
         host->is_ticking = false;
+    }
+    if (is_storm(host)) {
+        /* An alarm that has passed would ring at once: there is somebody to run, or a completion
+         * to come. */
+        due_mono = THEATER__MONO_NEVER;
+        due_wall = THEATER__WALL_NEVER;
     }
     if (!host->options.is_frozen) {
         theater__clock_arm(host->clock, due_mono, due_wall);

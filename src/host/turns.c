@@ -45,7 +45,20 @@ void turn_due(theater_host *host, uint32_t index, theater_mono due_mono, theater
         a->wait_kind == THEATER__WAIT_ELAPSED) {
         outcome = THEATER_WAIT_OVERDUE;
     }
-    (void)act_end_wait(host, index, 0, outcome, NULL, NULL, NULL);
+    if (act_end_wait(host, index, 0, outcome, NULL, NULL, NULL)) {
+        THEATER_ASSERT(!l->is_due);
+        l->is_due = true;
+        host->due_count++;
+    }
+}
+
+/* What was to end the open request has done so, or was for another one. */
+static void forget_end(theater_host *host, live *l)
+{
+    THEATER_ASSERT(host->due_count >= l->is_due);
+    host->due_count -= l->is_due;
+    l->is_due = false;
+    l->has_end = false;
 }
 
 /* ---- the end of a wait ----------------------------------------------------------------------- */
@@ -132,7 +145,7 @@ static theater_status end_request(theater_host *host, live *l, theater_error *er
         acts_recorded(l, false, theater__turn_writer(l->turn)->next_seq - 1);
     }
     theater__arena_deinit(&arena);
-    l->has_end = false;
+    forget_end(host, l);
     theater__buffer_clear(&l->end_value);
     if (status == THEATER_OK) {
         l->is_effect_begun = false;
@@ -330,7 +343,7 @@ static bool has_come(theater_host *host, live *l, const theater__open_request *o
 /* The open wait goes on: what was to end it does not. */
 static void wait_on(theater_host *host, live *l, const theater__open_request *open)
 {
-    l->has_end = false;
+    forget_end(host, l);
     l->phase = LIVE_SUSPENDED;
     arm(host, l, open);
     /* It may have been taken out of the stalled list. */
@@ -447,7 +460,7 @@ void turn_step(theater_host *host, live *l)
         }
     } else if (open->is_open && l->has_end) {
         if (l->end_seq != 0 && l->end_seq != open->seq) {
-            l->has_end = false; /* it was for a request that is closed */
+            forget_end(host, l); /* it was for a request that is closed */
         } else if (!has_come(host, l, open)) {
             wait_on(host, l, open);
             return;
