@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Wasmtime's C API, and the few functions that it lacks (`include/theater_engine.h` says what each
-//! one is for). Nothing is decided here; all else is C.
+//! one is for). Nothing is decided here; all else is C. Imports and calls are in `calls.rs`, values
+//! in `values.rs`.
 //!
 //! The casts below rest on the declarations of wasmtime-c-api-impl 48.0.8, whose version is pinned
 //! exactly: `wasmtime_store_t`, `wasm_config_t`, `wasm_engine_t` and `wasmtime_error_t` are
 //! `#[repr(C)]` structs of one field, which is not public. The assertions below hold their sizes.
 #![allow(non_camel_case_types)]
 
+mod calls;
+mod values;
+
+pub use calls::*;
 use std::ffi::c_char;
 use std::mem::size_of;
 use wasmtime_c_api::wasmtime::{
-    Config, Engine, Error, OutOfMemory, ResourceLimiter, Result, Store, Trap,
+    Config, Enabled, Engine, Error, InstanceAllocationStrategy, OutOfMemory,
+    PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Result, Store, Trap,
 };
 pub use wasmtime_c_api::*;
 
@@ -34,6 +40,48 @@ pub extern "C" fn theater_engine_wasmtime_version() -> *const c_char {
 pub unsafe extern "C" fn theater_engine_config_apply(config: *mut wasm_config_t) {
     let config: &mut Config = unsafe { &mut *config.cast() };
     config.wasm_backtrace_max_frames(None);
+}
+
+#[repr(C)]
+pub struct theater_engine_pool_t {
+    guests: u32,
+    instances: u32,
+    memories: u32,
+    tables: u32,
+    memory_bytes: u64,
+    table_elements: u64,
+    stack_resident: u64,
+    memory_resident: u64,
+    table_resident: u64,
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn theater_engine_config_pool(
+    config: *mut wasm_config_t,
+    pool: &theater_engine_pool_t,
+) {
+    let config: &mut Config = unsafe { &mut *config.cast() };
+    let mut slots = PoolingAllocationConfig::new();
+    slots
+        .total_component_instances(pool.guests)
+        .total_stacks(pool.guests)
+        .total_core_instances(pool.guests.saturating_mul(pool.instances))
+        .total_memories(pool.guests.saturating_mul(pool.memories))
+        .total_tables(pool.guests.saturating_mul(pool.tables))
+        .max_core_instances_per_component(pool.instances)
+        .max_memories_per_component(pool.memories)
+        .max_memories_per_module(pool.memories)
+        .max_tables_per_component(pool.tables)
+        .max_tables_per_module(pool.tables)
+        .table_elements(pool.table_elements as usize)
+        .max_memory_size(pool.memory_bytes as usize)
+        .max_unused_warm_slots(pool.guests)
+        .async_stack_keep_resident(pool.stack_resident as usize)
+        .linear_memory_keep_resident(pool.memory_resident as usize)
+        .table_keep_resident(pool.table_resident as usize)
+        .pagemap_scan(Enabled::Auto);
+    config.async_stack_zeroing(true);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(slots));
 }
 
 #[unsafe(no_mangle)]
@@ -167,6 +215,7 @@ pub unsafe extern "C" fn theater_engine_error_read(
         out.write(theater_engine_error_t {
             trap_code: trap.map_or(-1, |trap| *trap as u8 as i32),
             out_of_memory: error.is::<OutOfMemory>()
+                || error.is::<PoolConcurrencyLimitError>()
                 || all.iter().any(|text| text.contains("(os error ")),
             text: line.into_bytes().into(),
         });

@@ -7,21 +7,43 @@
 
 #include "cache.h"
 #include "compile.h"
+#include "settings.h"
 #include "trap.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* Compiled code larger than this is not loaded for the pool: stock components of that size gain
+ * nothing there (the figures are those of CPython and StarlingMonkey, 33 MB each). */
+#define POOLED_CODE_BYTES_MAX ((off_t)16 << 20)
 
 /*
  * Maps the code behind a descriptor: through /proc, so that it is the very file that was checked.
+ * For the pool as well, if it fits into a slot.
  */
 static wasmtime_error_t *load(theater__component *component, int file)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-    return wasmtime_component_deserialize_file(component->engine->wasm, path, &component->wasm);
+    const theater__engine *engine = component->engine;
+    theater__loaded *loaded = component->loaded;
+    wasmtime_error_t *error = wasmtime_component_deserialize_file(
+        engine->wasm[THEATER__WAY_ON_DEMAND], path, &loaded[THEATER__WAY_ON_DEMAND].wasm);
+    struct stat status;
+    if (error != NULL || engine->wasm[THEATER__WAY_POOLED] == NULL || fstat(file, &status) != 0 ||
+        status.st_size > POOLED_CODE_BYTES_MAX) {
+        return error;
+    }
+    wasmtime_error_t *misfit = wasmtime_component_deserialize_file(
+        engine->wasm[THEATER__WAY_POOLED], path, &loaded[THEATER__WAY_POOLED].wasm);
+    if (misfit != NULL) {
+        loaded[THEATER__WAY_POOLED].wasm = NULL;
+        wasmtime_error_delete(misfit);
+    }
+    return NULL;
 }
 
 /* True if the cache had an entry that Wasmtime accepts. */
@@ -103,6 +125,21 @@ theater_status theater__component_open(theater__engine *engine, const uint8_t *d
     return THEATER_OK;
 }
 
+static void unload(theater__loaded *loaded, size_t exports_count)
+{
+    if (loaded->prepared != NULL) {
+        theater_engine_prepared_delete(loaded->prepared);
+    }
+    for (size_t i = 0; i < exports_count; i++) {
+        if (loaded->export_indexes[i] != NULL) {
+            wasmtime_component_export_index_delete(loaded->export_indexes[i]);
+        }
+    }
+    if (loaded->wasm != NULL) {
+        wasmtime_component_delete(loaded->wasm);
+    }
+}
+
 void theater__component_close(theater__component *component)
 {
     if (component == NULL) {
@@ -111,19 +148,13 @@ void theater__component_close(theater__component *component)
     THEATER_ASSERT(component->guests_count == 0);
     THEATER_ASSERT(component->engine->components_count > 0);
     component->engine->components_count--;
-    if (component->linker != NULL) {
-        wasmtime_component_linker_delete(component->linker);
-    }
-    for (size_t i = 0; i < component->exports_count; i++) {
-        wasmtime_component_export_index_delete(component->export_indexes[i]);
+    for (size_t way = 0; way < THEATER__WAYS; way++) {
+        unload(&component->loaded[way], component->exports_count);
     }
     for (size_t i = 0; i < component->foreigns_count; i++) {
         if (component->foreigns[i].resource != NULL) {
             wasmtime_component_resource_type_delete(component->foreigns[i].resource);
         }
-    }
-    if (component->wasm != NULL) {
-        wasmtime_component_delete(component->wasm);
     }
     theater__arena_deinit(&component->arena);
     theater__free(component);

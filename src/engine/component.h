@@ -7,7 +7,7 @@
 
 #include "internal.h"
 
-/* Reads imports and exports from component->wasm into the component's arena. */
+/* Reads imports and exports from the loaded code into the component's arena. */
 theater_status theater__component_describe(theater__component *component, theater_error *err);
 
 #endif

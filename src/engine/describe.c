@@ -28,17 +28,17 @@ typedef struct visitor {
 
 typedef wasmtime_component_item_t item;
 
-static theater_status fill_export(visitor *visit, theater__export *out,
-                                  wasmtime_component_export_index_t **out_index, theater_error *err)
+/* The index of an export in one engine's component; they are not interchangeable. */
+static theater_status fill_index(const wasmtime_component_t *component, const theater__export *out,
+                                 wasmtime_component_export_index_t **out_index, theater_error *err)
 {
-    const theater__component *component = visit->component;
     wasmtime_component_export_index_t *outer = NULL;
     if (out->interface.size > 0) {
-        outer = wasmtime_component_get_export_index(component->wasm, NULL, out->interface.data,
+        outer = wasmtime_component_get_export_index(component, NULL, out->interface.data,
                                                     out->interface.size);
     }
     *out_index =
-        wasmtime_component_get_export_index(component->wasm, outer, out->name.data, out->name.size);
+        wasmtime_component_get_export_index(component, outer, out->name.data, out->name.size);
     if (outer != NULL) {
         wasmtime_component_export_index_delete(outer);
     }
@@ -47,6 +47,19 @@ static theater_status fill_export(visitor *visit, theater__export *out,
                              (int)out->name.size, out->name.data);
     }
     return THEATER_OK;
+}
+
+static theater_status fill_export(theater__component *component, size_t index, theater_error *err)
+{
+    theater_status status = THEATER_OK;
+    for (size_t way = 0; status == THEATER_OK && way < THEATER__WAYS; way++) {
+        const theater__loaded *loaded = &component->loaded[way];
+        if (loaded->wasm != NULL) {
+            status = fill_index(loaded->wasm, &component->exports[index],
+                                &loaded->export_indexes[index], err);
+        }
+    }
+    return status;
 }
 
 static theater_status visit_function(visitor *visit, theater_text interface, theater_text name,
@@ -66,13 +79,12 @@ static theater_status visit_function(visitor *visit, theater_text interface, the
     }
     if (visit->exports) {
         component->exports[index] = (theater__export){interface, kept, signature};
-        status =
-            fill_export(visit, &component->exports[index], &component->export_indexes[index], err);
-        component->exports_count += status == THEATER_OK ? 1 : 0;
-        return status;
+        component->exports_count = index + 1;
+        return fill_export(component, index, err);
     }
     component->imports[index] = (theater__import){interface, kept, signature};
-    component->bindings[index] = (theater__binding){component, (uint32_t)index};
+    component->bindings[index] = (theater__binding){
+        component, (uint32_t)index, theater_engine_flat_params(found->of.component_func)};
     component->imports_count = index + 1;
     component->import_takes_list =
         component->import_takes_list || theater__types_params_have(&signature, THEATER__TRAIT_LIST);
@@ -117,7 +129,7 @@ static theater_status visit_leaf(visitor *visit, theater_text interface, theater
 static theater_status visit_instance(visitor *visit, theater_text name, const item *found,
                                      theater_error *err)
 {
-    const wasm_engine_t *engine = visit->component->engine->wasm;
+    const wasm_engine_t *engine = visit->component->engine->wasm[THEATER__WAY_ON_DEMAND];
     const wasmtime_component_instance_type_t *instance = found->of.component_instance;
     theater_text interface = name;
     if (visit->filling) {
@@ -142,7 +154,7 @@ static theater_status visit_instance(visitor *visit, theater_text name, const it
 static theater_status visit_all(visitor *visit, const wasmtime_component_type_t *type,
                                 theater_error *err)
 {
-    const wasm_engine_t *engine = visit->component->engine->wasm;
+    const wasm_engine_t *engine = visit->component->engine->wasm[THEATER__WAY_ON_DEMAND];
     visit->functions = 0;
     visit->foreigns = 0;
     size_t count = visit->exports ? wasmtime_component_type_export_count(type, engine)
@@ -172,9 +184,13 @@ static bool make_room(theater__component *component, const visitor *counted)
     size_t count = counted->functions;
     if (counted->exports) {
         component->exports = theater__arena_array(arena, count, sizeof *component->exports);
-        component->export_indexes =
-            theater__arena_array(arena, count, sizeof(wasmtime_component_export_index_t *));
-        return component->exports != NULL && component->export_indexes != NULL;
+        bool complete = component->exports != NULL;
+        for (size_t way = 0; way < THEATER__WAYS; way++) {
+            component->loaded[way].export_indexes =
+                theater__arena_array(arena, count, sizeof(wasmtime_component_export_index_t *));
+            complete = complete && component->loaded[way].export_indexes != NULL;
+        }
+        return complete;
     }
     component->imports = theater__arena_array(arena, count, sizeof *component->imports);
     component->modes = theater__arena_array(arena, count, sizeof *component->modes);
@@ -208,8 +224,9 @@ static theater_status describe_list(visitor *visit, const wasmtime_component_typ
 
 theater_status theater__component_describe(theater__component *component, theater_error *err)
 {
-    THEATER_ASSERT(component->wasm != NULL);
-    wasmtime_component_type_t *type = wasmtime_component_type(component->wasm);
+    const wasmtime_component_t *wasm = component->loaded[THEATER__WAY_ON_DEMAND].wasm;
+    THEATER_ASSERT(wasm != NULL);
+    wasmtime_component_type_t *type = wasmtime_component_type(wasm);
     visitor visit = {.component = component, .types = {&component->arena, 0}};
     theater_status status = describe_list(&visit, type, err);
     if (status == THEATER_OK) {

@@ -9,11 +9,21 @@
 #include "settings.h"
 #include "trap.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* CPython (18 MB) takes 340 MB and 8 s here; the rest is for slower machines and larger guests. */
 static const uint64_t COMPILE_MEMORY_DEFAULT = (uint64_t)4 << 30;
 static const uint64_t COMPILE_CPU_S_DEFAULT = 120;
+
+/* Enough for the guests that come and go beside a few hundred that stay; 2 ms to lay out. */
+#define POOLED_GUESTS_DEFAULT 512u
+/* Memory maps that one slot can take: two for the stack from the beginning, up to three for each
+ * memory and one for each table. */
+#define MAPS_PER_SLOT (2u + 3u * THEATER__SLOT_MEMORIES + THEATER__SLOT_TABLES)
+/* The part of vm.max_map_count that the pool may take: guests on demand need the most of it. */
+#define MAPS_SHARE 8u
 
 static theater_status copy_options(theater__engine *engine, const theater__engine_options *options,
                                    theater_error *err)
@@ -36,6 +46,52 @@ static theater_status copy_options(theater__engine *engine, const theater__engin
     return theater__cache_path(options->cache_directory, &engine->cache_directory, err);
 }
 
+static uint64_t maps_max(void)
+{
+    unsigned long long maps = 65530; /* the kernel's own default */
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%llu", &maps) != 1) {
+            maps = 0;
+        }
+        fclose(file);
+    }
+    return maps;
+}
+
+/* A pool that is too large is no error of the engine but ends the process, so it is sized here: by
+ * the maps there are, and none where address space is rationed. */
+static uint32_t pool_size(uint32_t wanted)
+{
+    struct rlimit space;
+    if (wanted == THEATER__POOLED_GUESTS_NONE || getrlimit(RLIMIT_AS, &space) != 0 ||
+        space.rlim_cur != RLIM_INFINITY) {
+        return 0;
+    }
+    uint64_t room = maps_max() / MAPS_SHARE / MAPS_PER_SLOT;
+    uint32_t size = wanted != 0 ? wanted : POOLED_GUESTS_DEFAULT;
+    return size < room ? size : (uint32_t)room;
+}
+
+/* Without a pool everything works, only slower. */
+static void open_pool(theater__engine *engine, uint32_t wanted)
+{
+    uint32_t size = pool_size(wanted);
+    if (size == 0) {
+        return;
+    }
+    wasmtime_error_t *error = NULL;
+    engine->wasm[THEATER__WAY_POOLED] = theater__settings_engine(size, &error);
+    if (engine->wasm[THEATER__WAY_POOLED] != NULL) {
+        engine->pooled_max = size;
+        return;
+    }
+    theater_error reason = THEATER_ERROR_INIT;
+    theater__trap_fail(error, THEATER_ERR_ENGINE, "no pool for guests", &reason);
+    theater__log_write(&engine->log, THEATER_LOG_WARNING, "%s; all are served on demand",
+                       reason.message);
+}
+
 theater_status theater__engine_open(const theater__engine_options *options,
                                     theater__engine **out_engine, theater_error *err)
 {
@@ -50,11 +106,12 @@ theater_status theater__engine_open(const theater__engine_options *options,
         goto fail;
     }
     wasmtime_error_t *error = NULL;
-    engine->wasm = theater__settings_engine(&error);
-    if (engine->wasm == NULL) {
+    engine->wasm[THEATER__WAY_ON_DEMAND] = theater__settings_engine(0, &error);
+    if (engine->wasm[THEATER__WAY_ON_DEMAND] == NULL) {
         status = theater__trap_fail(error, THEATER_ERR_ENGINE, "the engine did not start", err);
         goto fail;
     }
+    open_pool(engine, options->pooled_guests_max);
     *out_engine = engine;
     return THEATER_OK;
 fail:
@@ -68,8 +125,11 @@ void theater__engine_close(theater__engine *engine)
         return;
     }
     THEATER_ASSERT(engine->components_count == 0);
-    if (engine->wasm != NULL) {
-        wasm_engine_delete(engine->wasm);
+    THEATER_ASSERT(engine->pooled_count == 0);
+    for (size_t way = 0; way < THEATER__WAYS; way++) {
+        if (engine->wasm[way] != NULL) {
+            wasm_engine_delete(engine->wasm[way]);
+        }
     }
     theater__free(engine->cache_directory);
     theater__free(engine->compiler_path);
@@ -78,8 +138,21 @@ void theater__engine_close(theater__engine *engine)
 
 void theater__engine_bump(theater__engine *engine)
 {
-    /* One atomic addition, hence allowed in any thread and in a signal handler. */
-    wasmtime_engine_increment_epoch(engine->wasm);
+    /* Atomic additions, hence allowed in any thread and in a signal handler. */
+    wasmtime_engine_increment_epoch(engine->wasm[THEATER__WAY_ON_DEMAND]);
+    if (engine->wasm[THEATER__WAY_POOLED] != NULL) {
+        wasmtime_engine_increment_epoch(engine->wasm[THEATER__WAY_POOLED]);
+    }
+}
+
+uint32_t theater__engine_pooled_max(const theater__engine *engine)
+{
+    return engine->pooled_max;
+}
+
+uint32_t theater__engine_pooled(const theater__engine *engine)
+{
+    return engine->pooled_count;
 }
 
 const char *theater__engine_version(void)

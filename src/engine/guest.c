@@ -1,27 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One call in a store of its own. The future of the current phase is polled; a poll runs the guest
- * until it ends, waits in an import, or gives way at an epoch:
+ * One call in a store of its own. A poll runs the guest, instantiation and then the call, until it
+ * ends, waits in an import, or gives way at an epoch:
  *
- *     INSTANTIATE ──ready──> CALL ──ready──> DONE
- *          └──────error───────┴────error────> TRAPPED
+ *     RUNNING ──ready──> DONE
+ *        └──────error──> TRAPPED
  *
- * What a host call may move is limited twice. Wasmtime charges each lift from the guest to a fuel:
- * a string its bytes, a list 40 bytes an item (its own copy), whatever the item is. A fuel that
- * lets a list<u8> of the limit pass would let 40 times as much string pass; so the fuel is that
- * high only for components that can give us a list at all, and a count of our own (values.h) holds
- * the limit that the user has set.
+ * A guest takes a slot of the pool if there is one and its limits are within what the slot has, or
+ * is served on demand. That is decided once, before it runs: a pool cannot run out in the middle of
+ * a guest, for a slot holds all that its component can ask for (engine.c, component.c).
+ *
+ * What a host call may move is limited twice. Each lift from the guest is charged to a fuel: a
+ * string or list<u8> its bytes, any other list 40 bytes an item, whatever the item is. A fuel that
+ * lets a list<bool> of the limit pass would let 40 times as much string pass; so the fuel is that
+ * high only for components that can give us such a list at all, and a count of our own (values.h)
+ * holds the limit that the user has set.
  */
 #include "internal.h"
+#include "settings.h"
 #include "trap.h"
 #include "types.h"
 #include "values.h"
 
 #include <string.h>
 
-/* sizeof(Val) of Wasmtime 48: what its fuel charges an item of a list. */
+/* What the fuel charges an item of a list, a field and a payload. */
 #define HOST_VALUE_BYTES 40u
-/* Names of fields and cases are charged, too: a signature without lists has a few of them. */
+/* A signature without lists has a few fields and payloads. */
 #define FUEL_SLACK ((uint64_t)64 << 10)
 
 static const wasmtime_component_val_t NO_VALUE = {.kind = WASMTIME_COMPONENT_BOOL,
@@ -74,13 +79,12 @@ static theater__converted lift_args(theater__guest *guest, const theater__signat
     return converted;
 }
 
-wasmtime_error_t *theater__guest_import(theater__guest *guest, uint32_t import_index, bool may_wait,
+wasmtime_error_t *theater__guest_import(theater__guest *guest, uint32_t import_index,
                                         const wasmtime_component_val_t *args, size_t args_count,
-                                        wasmtime_component_val_t *results, size_t results_count)
+                                        wasmtime_component_val_t *out_result)
 {
     const theater__import *import = &guest->component->imports[import_index];
     THEATER_ASSERT(args_count == import->signature.params_count);
-    THEATER_ASSERT(results_count == (import->signature.result != NULL ? 1 : 0));
     THEATER_ASSERT(!guest->waiting);
     theater__arena_reset(&guest->arena);
     theater_value inline_values[THEATER__ARGS_INLINE];
@@ -101,18 +105,18 @@ wasmtime_error_t *theater__guest_import(theater__guest *guest, uint32_t import_i
     case THEATER__IMPORT_RETURN:
         break;
     case THEATER__IMPORT_WAIT:
-        THEATER_ASSERT(may_wait);
+        THEATER_ASSERT(guest->component->modes[import_index] == THEATER__IMPORT_ASYNC);
         guest->waiting = true;
         guest->waiting_import = import_index;
-        guest->waiting_result = results_count > 0 ? &results[0] : NULL;
+        guest->waiting_result = import->signature.result != NULL ? out_result : NULL;
         return NULL;
     case THEATER__IMPORT_END:
         return theater__trap_end(guest, THEATER__TRAP_HOST, "ended by the host");
     }
-    if (results_count == 0) {
+    if (import->signature.result == NULL) {
         return NULL;
     }
-    converted = theater__value_lower(import->signature.result, &result, &results[0]);
+    converted = theater__value_lower(import->signature.result, &result, out_result);
     if (converted != THEATER__CONVERTED) {
         return trap_convert(guest, import, converted, "the result");
     }
@@ -205,17 +209,45 @@ static theater_status check_callable(const theater__export *export, theater_valu
     return THEATER_OK;
 }
 
+static bool fits_slot(const theater_limits *limits)
+{
+    return limits->memory_bytes_max <= THEATER__SLOT_MEMORY_BYTES &&
+           limits->table_elements_max <= THEATER__SLOT_TABLE_ELEMENTS;
+}
+
+static void take_way(theater__guest *guest)
+{
+    const theater__component *component = guest->component;
+    theater__engine *engine = component->engine;
+    if (component->loaded[THEATER__WAY_POOLED].prepared != NULL &&
+        engine->pooled_count < engine->pooled_max && fits_slot(&guest->limits)) {
+        guest->way = THEATER__WAY_POOLED;
+        engine->pooled_count++;
+    }
+}
+
+static void leave_way(const theater__guest *guest)
+{
+    theater__engine *engine = guest->component->engine;
+    if (guest->way == THEATER__WAY_POOLED) {
+        THEATER_ASSERT(engine->pooled_count > 0);
+        engine->pooled_count--;
+    }
+}
+
 static void open_store(theater__guest *guest, const theater__signature *signature)
 {
-    guest->store = wasmtime_store_new(guest->component->engine->wasm, guest, NULL);
+    const theater__loaded *loaded = &guest->component->loaded[guest->way];
+    guest->store = wasmtime_store_new(guest->component->engine->wasm[guest->way], guest, NULL);
     theater_engine_store_limit(guest->store, &guest->growth);
     theater_engine_store_host_call_fuel(guest->store, fuel_of(guest, signature));
     theater_engine_store_handles_max(guest->store, guest->limits.handles_max);
     wasmtime_store_epoch_deadline_callback(guest->store, on_epoch, guest, NULL);
     wasmtime_context_t *context = wasmtime_store_context(guest->store);
     wasmtime_context_set_epoch_deadline(context, 1);
-    guest->future = wasmtime_component_linker_instantiate_async(
-        guest->component->linker, context, guest->component->wasm, &guest->instance, &guest->error);
+    guest->call =
+        theater_engine_call_new(loaded->prepared, loaded->export_indexes[guest->export_index],
+                                context, guest->args, guest->args_count);
 }
 
 theater_status theater__guest_start(theater__component *component, size_t export_index,
@@ -223,7 +255,7 @@ theater_status theater__guest_start(theater__component *component, size_t export
                                     const theater__guest_ops *ops, void *userdata,
                                     theater__guest **out_guest, theater_error *err)
 {
-    THEATER_ASSERT(component->linker != NULL);
+    THEATER_ASSERT(component->loaded[THEATER__WAY_ON_DEMAND].prepared != NULL);
     THEATER_ASSERT(export_index < component->exports_count);
     THEATER_ASSERT(ops->import != NULL && ops->epoch != NULL);
     const theater__export *export = &component->exports[export_index];
@@ -239,8 +271,10 @@ theater_status theater__guest_start(theater__component *component, size_t export
     guest->export_index = export_index;
     guest->ops = ops;
     guest->userdata = userdata;
+    guest->returned = NO_VALUE;
     component->guests_count++;
     copy_limits(guest, limits);
+    take_way(guest);
     status = copy_args(guest, &export->signature, args, err);
     if (status != THEATER_OK) {
         theater__guest_delete(guest);
@@ -260,28 +294,9 @@ static theater__guest_status end_trapped(theater__guest *guest, wasmtime_error_t
     return THEATER__GUEST_TRAPPED;
 }
 
-/* False if the instance has no such function, which the component's own list rules out. */
-static bool begin_call(theater__guest *guest)
-{
-    wasmtime_context_t *context = wasmtime_store_context(guest->store);
-    const wasmtime_component_export_index_t *index =
-        guest->component->export_indexes[guest->export_index];
-    if (!wasmtime_component_instance_get_func(&guest->instance, context, index, &guest->function)) {
-        return false;
-    }
-    const theater__export *export = &guest->component->exports[guest->export_index];
-    guest->phase = THEATER__PHASE_CALL;
-    guest->returned = NO_VALUE;
-    guest->future = wasmtime_component_func_call_async(
-        &guest->function, context, guest->args, guest->args_count, &guest->returned,
-        export->signature.result != NULL ? 1 : 0, &guest->error);
-    return true;
-}
-
 static theater__guest_status finish(theater__guest *guest)
 {
     const theater__type *type = guest->component->exports[guest->export_index].signature.result;
-    guest->returned_set = true;
     if (type != NULL) {
         theater__arena_reset(&guest->arena);
         theater__budget budget = theater__budget_of(result_bytes_max(guest));
@@ -301,35 +316,25 @@ static theater__guest_status finish(theater__guest *guest)
 
 theater__guest_status theater__guest_poll(theater__guest *guest)
 {
-    THEATER_ASSERT(guest->phase == THEATER__PHASE_INSTANTIATE ||
-                   guest->phase == THEATER__PHASE_CALL);
-    THEATER_ASSERT(guest->future != NULL);
+    THEATER_ASSERT(guest->phase == THEATER__PHASE_RUNNING);
+    THEATER_ASSERT(guest->call != NULL);
     if (guest->waiting) {
         return THEATER__GUEST_WAITING;
     }
-    while (wasmtime_call_future_poll(guest->future)) {
-        wasmtime_call_future_delete(guest->future);
-        guest->future = NULL;
-        wasmtime_error_t *error = guest->error;
-        guest->error = NULL;
-        if (error != NULL) {
-            return end_trapped(guest, error);
-        }
-        if (guest->phase == THEATER__PHASE_CALL) {
-            return finish(guest);
-        }
-        if (!begin_call(guest)) {
-            return end_trapped(guest, wasmtime_error_new("the export is not a function"));
-        }
+    wasmtime_error_t *error = NULL;
+    if (!theater_engine_call_poll(guest->call, &guest->returned, &error)) {
+        return guest->waiting ? THEATER__GUEST_WAITING : THEATER__GUEST_YIELDED;
     }
-    return guest->waiting ? THEATER__GUEST_WAITING : THEATER__GUEST_YIELDED;
+    theater_engine_call_delete(guest->call);
+    guest->call = NULL;
+    return error != NULL ? end_trapped(guest, error) : finish(guest);
 }
 
 theater_status theater__guest_complete(theater__guest *guest, const theater_value *result,
                                        theater_error *err)
 {
     THEATER_ASSERT(guest->waiting);
-    THEATER_ASSERT(guest->future != NULL);
+    THEATER_ASSERT(guest->call != NULL);
     const theater__import *import = &guest->component->imports[guest->waiting_import];
     THEATER_ASSERT((guest->waiting_result != NULL) == (import->signature.result != NULL));
     if (guest->waiting_result != NULL) {
@@ -373,16 +378,11 @@ void theater__guest_delete(theater__guest *guest)
     }
     THEATER_ASSERT(guest->component->guests_count > 0);
     guest->component->guests_count--;
-    /* The future first: it borrows all the rest, and unwinds the fiber it is suspended in. */
-    if (guest->future != NULL) {
-        wasmtime_call_future_delete(guest->future);
+    /* The call first: it borrows all the rest, and unwinds the fiber it is suspended in. */
+    if (guest->call != NULL) {
+        theater_engine_call_delete(guest->call);
     }
-    if (guest->error != NULL) {
-        wasmtime_error_delete(guest->error);
-    }
-    if (guest->returned_set) {
-        wasmtime_component_val_delete(&guest->returned);
-    }
+    wasmtime_component_val_delete(&guest->returned);
     for (size_t i = 0; i < guest->args_count; i++) {
         wasmtime_component_val_delete(&guest->args[i]);
     }
@@ -390,6 +390,7 @@ void theater__guest_delete(theater__guest *guest)
     if (guest->store != NULL) {
         wasmtime_store_delete(guest->store);
     }
+    leave_way(guest);
     theater__arena_deinit(&guest->arena);
     theater__free(guest);
 }

@@ -28,8 +28,17 @@
 /* What a digest or an engine key looks like as a file name. */
 #define THEATER__HEX_SIZE 65
 
+/* Where a guest's stack, memories and tables come from. */
+typedef enum theater__way {
+    THEATER__WAY_ON_DEMAND = 0, /* made for it, and unmapped after it */
+    THEATER__WAY_POOLED = 1     /* a slot of the pool */
+} theater__way;
+#define THEATER__WAYS 2
+
 struct theater__engine {
-    wasm_engine_t *wasm;
+    wasm_engine_t *wasm[THEATER__WAYS]; /* of the same settings; POOLED may be NULL */
+    uint32_t pooled_max;
+    uint32_t pooled_count;
     theater__log log;
     char *cache_directory; /* of this engine's key, NULL: no cache */
     char *compiler_path;   /* as given, NULL: to be looked for */
@@ -42,6 +51,7 @@ struct theater__engine {
 typedef struct theater__binding {
     theater__component *component;
     uint32_t import_index;
+    uint32_t flat_params;
 } theater__binding;
 
 /* A resource type among the imports: known, not offered (yet). */
@@ -51,10 +61,16 @@ typedef struct theater__foreign {
     wasmtime_component_resource_type_t *resource; /* NULL: a module or component */
 } theater__foreign;
 
+/* A component in one of the engines. */
+typedef struct theater__loaded {
+    wasmtime_component_t *wasm; /* NULL: not loaded there */
+    wasmtime_component_export_index_t **export_indexes;
+    theater_engine_prepared_t *prepared; /* NULL until linked */
+} theater__loaded;
+
 struct theater__component {
     theater__engine *engine;
-    wasmtime_component_t *wasm;
-    wasmtime_component_linker_t *linker; /* NULL until linked */
+    theater__loaded loaded[THEATER__WAYS];
     theater__digest digest;
     theater__arena arena; /* names, types, lists below */
     theater__import *imports;
@@ -64,17 +80,15 @@ struct theater__component {
     theater__foreign *foreigns;
     size_t foreigns_count;
     theater__export *exports;
-    wasmtime_component_export_index_t **export_indexes;
     size_t exports_count;
-    bool import_takes_list; /* a parameter of some import holds a list */
+    bool import_takes_list; /* a parameter of some import holds a list of other than bytes */
     size_t guests_count;
 };
 
 typedef enum theater__guest_phase {
-    THEATER__PHASE_INSTANTIATE = 0,
-    THEATER__PHASE_CALL = 1,
-    THEATER__PHASE_DONE = 2,
-    THEATER__PHASE_TRAPPED = 3
+    THEATER__PHASE_RUNNING = 0, /* instantiation, then the call */
+    THEATER__PHASE_DONE = 1,
+    THEATER__PHASE_TRAPPED = 2
 } theater__guest_phase;
 
 struct theater__guest {
@@ -85,16 +99,13 @@ struct theater__guest {
     theater_limits limits;
     theater_engine_limits_t growth; /* the store keeps a pointer */
 
+    theater__way way;
     wasmtime_store_t *store;
-    wasmtime_call_future_t *future; /* of the phase; NULL when DONE or TRAPPED */
+    theater_engine_call_t *call; /* NULL when DONE or TRAPPED */
     theater__guest_phase phase;
-    wasmtime_component_instance_t instance;
-    wasmtime_component_func_t function;
-    wasmtime_error_t *error; /* written by the future */
     wasmtime_component_val_t *args;
     size_t args_count;
-    wasmtime_component_val_t returned; /* written by the future */
-    bool returned_set;
+    wasmtime_component_val_t returned;
 
     /* The import that waits. */
     bool waiting;
@@ -110,9 +121,10 @@ struct theater__guest {
     theater_value result;
 };
 
-/* The import callbacks of the linker end here; in guest.c. Returns an error that traps, or NULL. */
-wasmtime_error_t *theater__guest_import(theater__guest *guest, uint32_t import_index, bool may_wait,
+/* The import callback of the linker ends here; in guest.c. Returns an error that traps, or NULL. If
+ * guest->waiting is set afterwards, out_result is kept until it is not. */
+wasmtime_error_t *theater__guest_import(theater__guest *guest, uint32_t import_index,
                                         const wasmtime_component_val_t *args, size_t args_count,
-                                        wasmtime_component_val_t *results, size_t results_count);
+                                        wasmtime_component_val_t *out_result);
 
 #endif

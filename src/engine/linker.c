@@ -15,45 +15,18 @@
 
 /* ---- callbacks, on the guest's fiber --------------------------------------------------------- */
 
-static wasmtime_error_t *on_sync(void *env, wasmtime_context_t *context,
-                                 const wasmtime_component_func_type_t *type,
-                                 wasmtime_component_val_t *args, size_t args_count,
-                                 wasmtime_component_val_t *results, size_t results_count)
+static wasmtime_error_t *on_import(void *env, wasmtime_context_t *context,
+                                   const wasmtime_component_val_t *args, size_t args_count,
+                                   wasmtime_component_val_t *out_result, const bool **out_waiting)
 {
-    (void)type;
-    const theater__binding *binding = env;
-    return theater__guest_import(wasmtime_context_get_data(context), binding->import_index, false,
-                                 args, args_count, results, results_count);
-}
-
-static bool at_once(void *env)
-{
-    (void)env;
-    return true;
-}
-
-static bool when_completed(void *env)
-{
-    const theater__guest *guest = env;
-    return !guest->waiting;
-}
-
-static void on_async(void *env, wasmtime_context_t *context,
-                     const wasmtime_component_func_type_t *type, wasmtime_component_val_t *args,
-                     size_t args_count, wasmtime_component_val_t *results, size_t results_count,
-                     wasmtime_error_t **error_ret, wasmtime_async_continuation_t *continuation)
-{
-    (void)type;
     const theater__binding *binding = env;
     theater__guest *guest = wasmtime_context_get_data(context);
-    wasmtime_error_t *error = theater__guest_import(guest, binding->import_index, true, args,
-                                                    args_count, results, results_count);
-    continuation->callback = guest->waiting ? when_completed : at_once;
-    continuation->env = guest;
-    continuation->finalizer = NULL;
-    if (error != NULL) {
-        *error_ret = error;
+    wasmtime_error_t *error =
+        theater__guest_import(guest, binding->import_index, args, args_count, out_result);
+    if (guest->waiting) {
+        *out_waiting = &guest->waiting;
     }
+    return error;
 }
 
 static wasmtime_error_t *on_trap(void *env, wasmtime_context_t *context,
@@ -164,13 +137,13 @@ static wasmtime_error_t *define_function(theater__component *component, size_t i
 {
     theater_text name = component->imports[index].name;
     theater__binding *binding = &component->bindings[index];
+    bool has_result = component->imports[index].signature.result != NULL;
     switch (component->modes[index]) {
     case THEATER__IMPORT_SYNC:
-        return wasmtime_component_linker_instance_add_func(into, name.data, name.size, on_sync,
-                                                           binding, NULL);
     case THEATER__IMPORT_ASYNC:
-        return wasmtime_component_linker_instance_add_func_async(into, name.data, name.size,
-                                                                 on_async, binding, NULL);
+        return theater_engine_define(into, name.data, name.size, binding->flat_params, has_result,
+                                     component->modes[index] == THEATER__IMPORT_ASYNC, on_import,
+                                     binding);
     case THEATER__IMPORT_TRAP:
         return wasmtime_component_linker_instance_add_func(into, name.data, name.size, on_trap,
                                                            binding, NULL);
@@ -217,9 +190,10 @@ static wasmtime_error_t *define_interface(theater__component *component, theater
     return error;
 }
 
-static wasmtime_error_t *open_interface(theater__component *component, theater_text interface)
+static wasmtime_error_t *open_interface(theater__component *component,
+                                        wasmtime_component_linker_t *linker, theater_text interface)
 {
-    linker_instance *root = wasmtime_component_linker_root(component->linker);
+    linker_instance *root = wasmtime_component_linker_root(linker);
     linker_instance *inner = NULL;
     wasmtime_error_t *error = NULL;
     if (interface.size == 0) {
@@ -236,7 +210,8 @@ static wasmtime_error_t *open_interface(theater__component *component, theater_t
     return error;
 }
 
-static wasmtime_error_t *define_all(theater__component *component)
+static wasmtime_error_t *define_all(theater__component *component,
+                                    wasmtime_component_linker_t *linker)
 {
     wasmtime_error_t *error = NULL;
     const char *done = NULL;
@@ -244,7 +219,7 @@ static wasmtime_error_t *define_all(theater__component *component)
     for (size_t i = 0; error == NULL && i < component->imports_count; i++) {
         theater_text interface = component->imports[i].interface;
         if (interface.data != done) {
-            error = open_interface(component, interface);
+            error = open_interface(component, linker, interface);
             done = interface.data;
         }
     }
@@ -256,9 +231,23 @@ static wasmtime_error_t *define_all(theater__component *component)
         }
         bool first = i == 0 || component->foreigns[i - 1].interface.data != interface.data;
         if (first && !has_functions) {
-            error = open_interface(component, interface);
+            error = open_interface(component, linker, interface);
         }
     }
+    return error;
+}
+
+/* The linker is only a means: what is prepared with it holds what it needs. */
+static wasmtime_error_t *prepare(theater__component *component, theater__way way)
+{
+    theater__loaded *loaded = &component->loaded[way];
+    wasmtime_component_linker_t *linker =
+        wasmtime_component_linker_new(component->engine->wasm[way]);
+    wasmtime_error_t *error = define_all(component, linker);
+    if (error == NULL) {
+        error = theater_engine_prepare(linker, loaded->wasm, &loaded->prepared);
+    }
+    wasmtime_component_linker_delete(linker);
     return error;
 }
 
@@ -266,7 +255,7 @@ theater_status theater__component_link(theater__component *component,
                                        const theater__import_mode *modes, size_t modes_count,
                                        theater_error *err)
 {
-    THEATER_ASSERT(component->linker == NULL);
+    THEATER_ASSERT(component->loaded[THEATER__WAY_ON_DEMAND].prepared == NULL);
     THEATER_ASSERT(modes_count == component->imports_count);
     theater_status status = check(component, modes, err);
     if (status != THEATER_OK) {
@@ -275,11 +264,11 @@ theater_status theater__component_link(theater__component *component,
     for (size_t i = 0; i < modes_count; i++) {
         component->modes[i] = modes[i];
     }
-    component->linker = wasmtime_component_linker_new(component->engine->wasm);
-    wasmtime_error_t *error = define_all(component);
+    wasmtime_error_t *error = prepare(component, THEATER__WAY_ON_DEMAND);
+    if (error == NULL && component->loaded[THEATER__WAY_POOLED].wasm != NULL) {
+        error = prepare(component, THEATER__WAY_POOLED);
+    }
     if (error != NULL) {
-        wasmtime_component_linker_delete(component->linker);
-        component->linker = NULL;
         return theater__trap_fail(error, THEATER_ERR_ENGINE, "the component was not linked", err);
     }
     return THEATER_OK;

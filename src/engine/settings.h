@@ -21,8 +21,21 @@
 #define THEATER__COMPILE_EXIT_REFUSED 3 /* the component is at fault */
 #define THEATER__COMPILE_EXIT_FAILED 4  /* the machine is */
 
-/* An engine of its own; NULL and *out_error on failure. */
-wasm_engine_t *theater__settings_engine(wasmtime_error_t **out_error);
+/*
+ * What a slot of the pool holds, by what stock components have: C, Rust and QuickJS fit, CPython
+ * and StarlingMonkey need more and gain nothing. Virtual until touched; a memory's slot takes 4 GiB
+ * of address space in any case. A guest goes to the pool only if its limits are below these, so
+ * that a slot is never what makes memory.grow or table.grow fail.
+ */
+#define THEATER__SLOT_INSTANCES 16u
+#define THEATER__SLOT_MEMORIES 2u
+#define THEATER__SLOT_TABLES 4u
+#define THEATER__SLOT_MEMORY_BYTES ((uint64_t)256 << 20)
+#define THEATER__SLOT_TABLE_ELEMENTS 32768u
+
+/* An engine of its own; NULL and *out_error on failure. With pooled_guests, it takes what these
+ * guests need from a pool; compiled code, and what it computes, is the same. */
+wasm_engine_t *theater__settings_engine(uint32_t pooled_guests, wasmtime_error_t **out_error);
 
 /* The settings that change what a guest computes, one line. */
 const char *theater__settings_semantics(void);

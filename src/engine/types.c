@@ -285,7 +285,7 @@ static bool has_trait(const theater__type *type, theater__type_trait trait)
     if (trait == THEATER__TRAIT_OPAQUE) {
         return type->kind == 0;
     }
-    return type->kind == THEATER_VALUE_LIST || type->kind == THEATER_VALUE_BYTES;
+    return type->kind == THEATER_VALUE_LIST;
 }
 
 static bool tree_has(const theater__type *root, theater__type_trait trait)

@@ -24,7 +24,7 @@ theater_text theater__types_text(theater__arena *arena, const char *data, size_t
 /* What a walk over a signature is to find. */
 typedef enum theater__type_trait {
     THEATER__TRAIT_OPAQUE, /* a resource, or anything else without a kind */
-    THEATER__TRAIT_LIST    /* an array of values or bytes */
+    THEATER__TRAIT_LIST    /* an array of values; bytes are none */
 } theater__type_trait;
 bool theater__types_params_have(const theater__signature *signature, theater__type_trait trait);
 bool theater__types_result_has(const theater__signature *signature, theater__type_trait trait);

@@ -74,7 +74,7 @@ static wasmtime_component_valkind_t wasm_kind(theater_value_kind kind)
         [THEATER_VALUE_F64] = WASMTIME_COMPONENT_F64,
         [THEATER_VALUE_CHAR] = WASMTIME_COMPONENT_CHAR,
         [THEATER_VALUE_STRING] = WASMTIME_COMPONENT_STRING,
-        [THEATER_VALUE_BYTES] = WASMTIME_COMPONENT_LIST,
+        [THEATER_VALUE_BYTES] = WASMTIME_COMPONENT_STRING, /* see theater_engine.h */
         [THEATER_VALUE_LIST] = WASMTIME_COMPONENT_LIST,
         [THEATER_VALUE_TUPLE] = WASMTIME_COMPONENT_TUPLE,
         [THEATER_VALUE_RECORD] = WASMTIME_COMPONENT_RECORD,
@@ -137,21 +137,11 @@ static theater__converted lift_items(lifting *state, const theater__type *type,
     return THEATER__CONVERTED;
 }
 
-static theater__converted lift_bytes(lifting *state, const wasmtime_component_vallist_t *list,
+static theater__converted lift_bytes(lifting *state, const wasm_byte_vec_t *bytes,
                                      theater_value *out)
 {
-    if (!spend(state->budget, list->size)) {
-        return THEATER__CONVERT_TOO_MUCH;
-    }
-    uint8_t *bytes = theater__arena_alloc(state->arena, list->size);
-    if (bytes == NULL) {
-        return THEATER__CONVERT_NOMEM;
-    }
-    for (size_t i = 0; i < list->size; i++) {
-        bytes[i] = list->data[i].of.u8;
-    }
-    out->of.bytes = (theater_bytes){bytes, list->size};
-    return THEATER__CONVERTED;
+    out->of.bytes = (theater_bytes){(const uint8_t *)bytes->data, bytes->size};
+    return spend(state->budget, bytes->size) ? THEATER__CONVERTED : THEATER__CONVERT_TOO_MUCH;
 }
 
 static theater__converted lift_flags(lifting *state, const wasmtime_component_valflags_t *flags,
@@ -207,7 +197,7 @@ static theater__converted lift_compound(lifting *state, const theater__type *typ
 {
     switch (type->kind) {
     case THEATER_VALUE_BYTES:
-        return lift_bytes(state, &val->of.list, out);
+        return lift_bytes(state, &val->of.string, out);
     case THEATER_VALUE_LIST:
         return lift_items(state, type, NULL, val->of.list.data, sizeof *val, val->of.list.size,
                           out);
@@ -366,16 +356,6 @@ static theater__converted lower_name(theater_text text, wasm_name_t *out)
     return THEATER__CONVERTED;
 }
 
-static theater__converted lower_bytes(theater_bytes bytes, wasmtime_component_vallist_t *out)
-{
-    wasmtime_component_vallist_new_uninit(out, bytes.size);
-    for (size_t i = 0; i < bytes.size; i++) {
-        out->data[i].kind = WASMTIME_COMPONENT_U8;
-        out->data[i].of.u8 = bytes.data[i];
-    }
-    return THEATER__CONVERTED;
-}
-
 static theater__converted lower_record(lowering *state, const theater__type *type,
                                        const theater_value *value,
                                        wasmtime_component_valrecord_t *out)
@@ -390,7 +370,7 @@ static theater__converted lower_record(lowering *state, const theater__type *typ
         if (given.size != name.size || memcmp(given.data, name.data, name.size) != 0) {
             return THEATER__CONVERT_MISMATCH;
         }
-        wasm_byte_vec_new(&out->data[i].name, name.size, name.data);
+        wasm_byte_vec_new_empty(&out->data[i].name); /* nobody looks at it */
     }
     if (out->size == 0) {
         return THEATER__CONVERTED;
@@ -453,7 +433,9 @@ static theater__converted lower_compound(lowering *state, const theater__type *t
     out->kind = wasm_kind(type->kind);
     switch (type->kind) {
     case THEATER_VALUE_BYTES:
-        return lower_bytes(value->of.bytes, &out->of.list);
+        wasm_byte_vec_new(&out->of.string, value->of.bytes.size,
+                          (const wasm_byte_t *)value->of.bytes.data);
+        return THEATER__CONVERTED;
     case THEATER_VALUE_LIST:
         wasmtime_component_vallist_new_uninit(&out->of.list, value->of.items.count);
         return push_items(state, type, NULL, value->of.items, out->of.list.data,

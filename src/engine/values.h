@@ -30,8 +30,8 @@ static inline theater__budget theater__budget_of(uint64_t bytes)
     return (theater__budget){bytes, THEATER__VALUE_ITEMS_MAX};
 }
 
-/* out borrows texts from val and names from type; arrays come from arena. Scalars, strings and
- * enums allocate nothing. */
+/* out borrows texts and bytes from val and names from type; arrays come from arena. Scalars,
+ * strings, bytes and enums allocate nothing. */
 theater__converted theater__value_lift(const theater__type *type,
                                        const wasmtime_component_val_t *val, theater__arena *arena,
                                        theater__budget *budget, theater_value *out);

@@ -62,7 +62,11 @@ void harness_open_engine(harness *test)
     theater__engine_options options = {
         .cache_directory = test->directory,
         .log = {keep_log, test, THEATER_LOG_DEBUG},
+        .pooled_guests_max = test->pooled_guests_max,
     };
+    if (getenv("THEATER_TEST_ON_DEMAND") != NULL) { /* every test runs both ways */
+        options.pooled_guests_max = THEATER__POOLED_GUESTS_NONE;
+    }
     theater_status status = theater__engine_open(&options, &test->engine, &test->err);
     assert_int_equal(status, THEATER_OK);
 }

@@ -24,6 +24,7 @@ typedef struct harness {
     char log[HARNESS_LOG_MAX];
     theater_error err;
     theater_limits limits;
+    uint32_t pooled_guests_max; /* for harness_open_engine() */
     theater__guest *guest;
     theater__guest_ops ops;
     /* What the host does. */

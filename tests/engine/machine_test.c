@@ -61,6 +61,11 @@ static void instantiate_without_memory(void *argument)
 static void machine__no_room_for_a_guest(void **state)
 {
     harness *test = *state;
+    harness_close_engine(test); /* a guest in the pool has its room already */
+    test->pooled_guests_max = THEATER__POOLED_GUESTS_NONE;
+    harness_open_engine(test);
+    harness_load(test, "hostile.wat");
+    harness_link(test);
     int status = harness_fork(instantiate_without_memory, test);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
@@ -121,6 +126,29 @@ static int setup(void **state)
     return 0;
 }
 
+/* Where address space is rationed there is no pool, and everything works without. */
+static void open_rationed(void *argument)
+{
+    harness *test = argument;
+    harness_close_engine(test);
+    limit_to((uint64_t)64 << 30);
+    harness_open_engine(test);
+    harness_load(test, "hostile.wat");
+    harness_link(test);
+    theater__guest *guest = start(test, "grow-memory");
+    bool good = theater__engine_pooled_max(test->engine) == 0 &&
+                theater__guest_poll(guest) == THEATER__GUEST_DONE;
+    _exit(good ? 0 : 1);
+}
+
+static void machine__no_pool_in_a_limited_address_space(void **state)
+{
+    harness *test = *state;
+    int status = harness_fork(open_rationed, test);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 #if defined(__SANITIZE_ADDRESS__)
@@ -131,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(machine__no_room_for_a_guest),
         TEST(machine__no_memory_for_growth),
+        TEST(machine__no_pool_in_a_limited_address_space),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

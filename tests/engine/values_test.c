@@ -282,6 +282,58 @@ static void values__a_mebibyte_of_state_goes_in_and_out(void **state)
     test_free(data);
 }
 
+static const theater_value *expected_args;
+
+/* Compares what arrives with what was sent; the answer is the first and the third of them. */
+static theater__import_outcome take_many(harness *test, const theater__import *import,
+                                         theater_values args, theater_value *out_result)
+{
+    static theater_value pair[2];
+    if (import->signature.params_count == 1) {
+        return echo(test, import, args, out_result);
+    }
+    for (size_t i = 0; i < args.count; i++) {
+        assert_same(&args.data[i], &expected_args[i]);
+    }
+    pair[0] = expected_args[0];
+    pair[1] = expected_args[2];
+    *out_result = of_items(THEATER_VALUE_TUPLE, pair, 2);
+    return THEATER__IMPORT_RETURN;
+}
+
+static void values__at_the_edges_of_the_abi(void **state)
+{
+    harness *test = *state;
+    harness_load(test, "edges.wat");
+    harness_link(test);
+    test->on_import = take_many;
+    theater_value many[17];
+    for (size_t i = 0; i < 17; i++) {
+        many[i] = i % 3 == 0   ? number(THEATER_VALUE_U8, 200 + i)
+                  : i % 3 == 1 ? number(THEATER_VALUE_U64, UINT64_MAX - i)
+                               : text("zw\303\266lf \360\237\245\212");
+    }
+    expected_args = many;
+    assert_int_equal(harness_call(test, "many", many, 17), THEATER__GUEST_DONE);
+    const theater_value pair[] = {many[0], many[2]};
+    theater_value expected = of_items(THEATER_VALUE_TUPLE, pair, 2);
+    assert_same(theater__guest_result(test->guest), &expected);
+
+    const theater_value set = {.kind = THEATER_VALUE_BOOL, .of = {.boolean = true}};
+    const theater_value flags[] = {named(set, "f0"), named(set, "f7"), named(set, "f8"),
+                                   named(set, "f31")};
+    theater_value value = of_items(THEATER_VALUE_FLAGS, flags, 4);
+    assert_int_equal(harness_call(test, "flags", &value, 1), THEATER__GUEST_DONE);
+    assert_same(theater__guest_result(test->guest), &value);
+
+    const theater_value enums[] = {of_case(THEATER_VALUE_ENUM, "e0", NULL),
+                                   of_case(THEATER_VALUE_ENUM, "e255", NULL),
+                                   of_case(THEATER_VALUE_ENUM, "e299", NULL)};
+    value = of_items(THEATER_VALUE_LIST, enums, 3);
+    assert_int_equal(harness_call(test, "enums", &value, 1), THEATER__GUEST_DONE);
+    assert_same(theater__guest_result(test->guest), &value);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
@@ -294,6 +346,7 @@ int main(void)
         TEST(values__options_and_results),
         TEST(values__of_another_type_are_refused),
         TEST(values__a_mebibyte_of_state_goes_in_and_out),
+        TEST(values__at_the_edges_of_the_abi),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

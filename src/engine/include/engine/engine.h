@@ -43,6 +43,9 @@ typedef struct theater__digest {
     uint8_t bytes[32];
 } theater__digest;
 
+/* For theater__engine_options: no pool. */
+#define THEATER__POOLED_GUESTS_NONE UINT32_MAX
+
 typedef struct theater__engine theater__engine;
 typedef struct theater__component theater__component;
 typedef struct theater__guest theater__guest;
@@ -54,6 +57,11 @@ typedef struct theater__engine_options {
     uint64_t compile_memory_max; /* address space of the compiling child, bytes; 0 = default */
     uint64_t compile_cpu_s_max;  /* CPU seconds of the compiling child; 0 = default */
     theater__log log;
+    /* Guests at a time whose stacks, memories and tables come from a pool, which makes a call of a
+     * small component cost a sixth; all others, and all that exceed a slot, are served on demand.
+     * Nobody can tell by what a guest computes. 0 = default, less if the machine has no room;
+     * THEATER__POOLED_GUESTS_NONE: none. */
+    uint32_t pooled_guests_max;
 } theater__engine_options;
 
 theater_status theater__engine_open(const theater__engine_options *options,
@@ -66,6 +74,9 @@ void theater__engine_bump(theater__engine *engine);
 const char *theater__engine_version(void);
 /* The settings that change what a guest computes, as one line of text: bound by every genesis. */
 const char *theater__engine_semantics(void);
+/* Guests that the pool can hold, 0 without one, and how many it holds now. */
+uint32_t theater__engine_pooled_max(const theater__engine *engine);
+uint32_t theater__engine_pooled(const theater__engine *engine);
 
 /* ---- components ------------------------------------------------------------------------------ */
 
