@@ -72,6 +72,7 @@ theater_status theater__profile_init(theater__profile *profile, const theater__g
 
 void theater__profile_deinit(theater__profile *profile)
 {
+    THEATER_ASSERT(profile->handlers_count == 0 || profile->handlers != NULL);
     for (uint32_t i = 0; i < profile->handlers_count; i++) {
         theater__free(profile->handlers[i].name);
     }

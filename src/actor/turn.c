@@ -660,7 +660,7 @@ static theater_status encode_typed(theater__turn *turn, const theater_value *val
     theater__type_member param = {{"value", 5}, type};
     theater__signature signature = {&param, 1, NULL};
     theater__buffer json = {0};
-    theater_values typed;
+    theater_values typed = {NULL, 0};
     theater__arena_reset(&turn->arena);
     theater__buffer_put_u8(&json, '[');
     theater__value_to_json(&json, value);
@@ -671,6 +671,7 @@ static theater_status encode_typed(theater__turn *turn, const theater_value *val
                                                             &signature, &turn->arena, &typed, err);
     theater__buffer_deinit(&json);
     if (status == THEATER_OK) {
+        THEATER_ASSERT(typed.count == 1);
         theater__value_encode(&turn->result, &typed.data[0]);
         status = turn->result.failed ? theater__fail_nomem(err) : THEATER_OK;
     }

@@ -36,9 +36,12 @@
 
 static const char preimage_tag[8] = {'t', 'h', 'e', 'a', 't', 'e', 'r', '\0'};
 
+#define BLOCK_BYTES ((size_t)64)
+
 _Static_assert(sizeof(preimage_tag) + 1 + sizeof(theater_hash) + 4 == THEATER__PREIMAGE_PREFIX_SIZE,
                "the prefix is tag, version, parent, size");
 _Static_assert(sizeof(theater_hash) == SHA256_DIGEST_LENGTH, "a hash is a SHA-256");
+_Static_assert(BLOCK_BYTES == SHA256_CBLOCK, "SHA-256 works by blocks of 64 bytes");
 _Static_assert(sizeof(SHA_LONG) == 4, "the state is eight words");
 _Static_assert(sizeof(SHA_CTX) <= sizeof(((theater__sha1 *)0)->state), "SHA-1 state fits");
 _Static_assert(_Alignof(SHA_CTX) <= 16, "SHA-1 state is aligned");
@@ -87,7 +90,7 @@ theater_hash theater__preimage_hash(uint8_t preimage[THEATER__PREIMAGE_CAPACITY]
     THEATER_ASSERT(preimage != NULL);
     THEATER_ASSERT(size + 9 <= THEATER__PREIMAGE_CAPACITY);
     /* A one bit, zeros up to the end of a block, and in its last 8 bytes the size in bits. */
-    size_t padded = (size + 9 + SHA256_CBLOCK - 1) / SHA256_CBLOCK * SHA256_CBLOCK;
+    size_t padded = (size + 9 + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
     uint64_t bits = htobe64((uint64_t)size * 8);
     preimage[size] = 0x80;
     memset(preimage + size + 1, 0, padded - size - 1 - sizeof(bits));
@@ -96,7 +99,7 @@ theater_hash theater__preimage_hash(uint8_t preimage[THEATER__PREIMAGE_CAPACITY]
     SHA256_CTX context;
     theater_hash hash;
     SHA256_Init(&context);
-    for (size_t at = 0; at < padded; at += SHA256_CBLOCK) {
+    for (size_t at = 0; at < padded; at += BLOCK_BYTES) {
         SHA256_Transform(&context, preimage + at);
     }
     for (size_t i = 0; i < 8; i++) {

@@ -29,7 +29,7 @@ theater_hash theater__payload_hash(const uint8_t salt[THEATER__SALT_SIZE], const
 
 /* Room for a preimage and for the padding that SHA-256 puts behind it, in whole blocks. */
 #define THEATER__PREIMAGE_CAPACITY \
-    ((THEATER__PREIMAGE_PREFIX_SIZE + THEATER__EVENT_SIZE_MAX + 9u + 63u) / 64u * 64u)
+    (((size_t)THEATER__PREIMAGE_PREFIX_SIZE + THEATER__EVENT_SIZE_MAX + 9 + 63) / 64 * 64)
 
 /* SHA-256 of the first size bytes of a buffer of that capacity; pads in place. */
 theater_hash theater__preimage_hash(uint8_t preimage[THEATER__PREIMAGE_CAPACITY], size_t size);

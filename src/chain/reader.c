@@ -208,6 +208,7 @@ theater_status theater__chain_redact(const uint8_t *frames, size_t size, uint64_
     theater__chain_reader reader;
     theater__chain_reader_init(&reader, frames, size, NULL, 0);
     theater_event event;
+    memset(&event, 0, sizeof(event));
     size_t start;
     do {
         start = reader.offset;

@@ -54,7 +54,7 @@ static uint64_t maps_max(void)
         if (fscanf(file, "%llu", &maps) != 1) {
             maps = 0;
         }
-        fclose(file);
+        (void)fclose(file);
     }
     return maps;
 }

@@ -70,8 +70,8 @@ static theater_status copy_string(char **out_copy, const char *text, theater_err
 /* $XDG_CACHE_HOME/theater, else ~/.cache/theater, else none. */
 static theater_status default_cache(char **out_directory, theater_error *err)
 {
-    const char *base = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
+    const char *base = secure_getenv("XDG_CACHE_HOME");
+    const char *home = secure_getenv("HOME");
     theater__buffer path = {0};
     if (base != NULL && base[0] == '/') {
         theater__buffer_put(&path, base, strlen(base));

@@ -72,6 +72,7 @@ bool theater__log_actors_put(theater__log_actors *actors, const theater__recover
             actors->items = grown;
             actors->capacity = capacity;
         }
+        THEATER_ASSERT(actors->items != NULL);
         item = &actors->items[actors->count];
         item->actor = actor->actor;
         if (!theater__map_add(&actors->map, actors->count)) {

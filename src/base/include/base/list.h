@@ -6,6 +6,7 @@
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
+#include <base/assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -35,6 +36,7 @@ static inline bool theater__list_linked(const theater__list *link)
 
 static inline void theater__list_push(theater__list *head, theater__list *link)
 {
+    THEATER_ASSERT(head->prev != NULL); /* it was initialised */
     link->prev = head->prev;
     link->next = head;
     head->prev->next = link;
@@ -43,6 +45,7 @@ static inline void theater__list_push(theater__list *head, theater__list *link)
 
 static inline void theater__list_remove(theater__list *link)
 {
+    THEATER_ASSERT(link->prev != NULL && link->next != NULL); /* it is in a ring */
     link->prev->next = link->next;
     link->next->prev = link->prev;
     link->next = NULL;
