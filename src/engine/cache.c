@@ -10,6 +10,7 @@
 #include "cache.h"
 
 #include "settings.h"
+#include "write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -217,22 +218,6 @@ int theater__cache_find(const theater__engine *engine, const theater__digest *di
     return -1;
 }
 
-static bool write_all(int file, const uint8_t *data, size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t count = write(file, data + done, size - done);
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count <= 0) {
-            return false;
-        }
-        done += (size_t)count;
-    }
-    return true;
-}
-
 /* Writes beside the name and renames over it. */
 static bool put_file(int directory, const char *name, const uint8_t *data, size_t size)
 {
@@ -250,7 +235,7 @@ static bool put_file(int directory, const char *name, const uint8_t *data, size_
     if (file < 0) {
         return false;
     }
-    bool written = write_all(file, data, size);
+    bool written = theater__write_all(file, data, size);
     written = close(file) == 0 && written;
     if (written && renameat(directory, temporary, directory, name) == 0) {
         return true;

@@ -13,6 +13,7 @@
 #include "compile.h"
 
 #include "settings.h"
+#include "write.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -68,18 +69,7 @@ static int memory_file(const char *name)
 
 static bool write_input(int file, const uint8_t *data, size_t size)
 {
-    size_t done = 0;
-    while (done < size) {
-        ssize_t count = write(file, data + done, size - done);
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count <= 0) {
-            return false;
-        }
-        done += (size_t)count;
-    }
-    return lseek(file, 0, SEEK_SET) == 0;
+    return theater__write_all(file, data, size) && lseek(file, 0, SEEK_SET) == 0;
 }
 
 static bool try_path(char out_path[PATH_MAX], const char *directory, const char *rest)

@@ -4,6 +4,7 @@
  * meant to be started by people. Limits come first, before a byte of the component is looked at.
  */
 #include "settings.h"
+#include "write.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -57,22 +58,6 @@ static bool is_text(const uint8_t *data, size_t size)
     return size < 4 || memcmp(data, "\0asm", 4) != 0;
 }
 
-static bool write_all(int file, const char *data, size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t count = write(file, data + done, size - done);
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count <= 0) {
-            return false;
-        }
-        done += (size_t)count;
-    }
-    return true;
-}
-
 static int compile(const uint8_t *data, size_t size)
 {
     wasmtime_error_t *error = NULL;
@@ -105,7 +90,7 @@ static int compile(const uint8_t *data, size_t size)
     if (error != NULL) {
         return refuse_error(error);
     }
-    if (!write_all(1, code.data, code.size)) {
+    if (!theater__write_all(1, code.data, code.size)) {
         return refuse("compiled code could not be written", THEATER__COMPILE_EXIT_FAILED);
     }
     return THEATER__COMPILE_EXIT_DONE; /* the process ends: nothing is freed */

@@ -176,6 +176,7 @@ static theater_status create(theater_host *host, theater_actor_component *compon
 {
     theater__genesis genesis;
     fill_genesis(host, component, options, id, &genesis);
+    entropy_fill(host, genesis.nonce, sizeof(genesis.nonce));
     uint32_t profile = NO_PROFILE;
     theater_status status = profile_intern(host, &genesis, &profile, err);
     if (status != THEATER_OK) {

@@ -24,7 +24,6 @@ static theater_host_options virtual_options(void)
 /* Until everyone waits, without letting virtual time go on: its jumps are what run() is for. */
 static void settle(harness *h)
 {
-    theater_error err = THEATER_ERROR_INIT;
     for (int i = 0; i < 2; i++) {
         commit_poll(h->host);
         theater__list *link = NULL;
@@ -33,7 +32,6 @@ static void settle(harness *h)
         }
     }
     assert_int_equal(h->host->failure.status, THEATER_OK);
-    (void)err;
 }
 
 static uint64_t count_steps(harness *h, theater_id id, int64_t *out_delta_ms)
