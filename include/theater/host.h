@@ -234,6 +234,20 @@ THEATER_API theater_status theater_host_watch(theater_host *host, int fd,
 /** \brief Ends a watch, before the descriptor is closed; what is not watched is left alone. */
 THEATER_API void theater_host_unwatch(theater_host *host, int fd);
 
+/** \brief OK: durable. THEATER_ERR_STORE, THEATER_ERR_CLOSED: that is not known any more. */
+typedef void theater_durable_fn(theater_status status, void *userdata);
+/**
+ * \brief Calls back once all that the host has recorded so far is durable: for whoever shows to the
+ *        outside what theater_host_actor() or theater_host_visit() says.
+ *
+ * Never from inside this call; at the latest by theater_host_free().
+ *
+ * \param callback never called if this fails, otherwise once
+ * \retval THEATER_ERR_STORE the store has stopped
+ */
+THEATER_API theater_status theater_host_on_durable(theater_host *host, theater_durable_fn *callback,
+                                                   void *userdata, theater_error *err);
+
 /** \brief Makes theater_host_run() return soon. Any thread, signal handlers too. */
 THEATER_API void theater_host_stop(theater_host *host);
 /** \brief Makes the descriptor readable. Any thread, signal handlers too. */

@@ -6,7 +6,7 @@
  * bounds.
  *
  *     socket ─> in[4096] ─> request_answer() ─> out ─> socket
- *                  └── waits while act != NULL or out is long
+ *                  └── waits while reply != NULL or out is long
  */
 #include "internal.h"
 
@@ -56,9 +56,9 @@ void client_drop(client *c)
     }
     (void)close(c->fd); /* and out of the epoll set with it: nobody else has the descriptor */
     c->fd = -1;
-    if (c->act != NULL) {
-        c->act->owner = NULL; /* the act goes on, its end is told to nobody */
-        c->act = NULL;
+    if (c->reply != NULL) {
+        c->reply->owner = NULL; /* the act goes on, its end is told to nobody */
+        c->reply = NULL;
     }
     control->subscribers_count -= c->is_subscribed;
     c->is_subscribed = false;
@@ -158,7 +158,7 @@ static size_t line_size(const client *c)
 
 static bool is_held(const client *c)
 {
-    return c->act != NULL || c->is_closing || client_unsent(c) > OUT_BYTES_LOW;
+    return c->reply != NULL || c->is_closing || client_unsent(c) > OUT_BYTES_LOW;
 }
 
 /* Answers one line. False: there is none to be answered now. */
@@ -216,7 +216,7 @@ void client_advance(client *c)
     if (c->fd < 0 || !flush(c)) {
         return;
     }
-    bool has_more = c->act != NULL || c->is_subscribed || line_size(c) > 0;
+    bool has_more = c->reply != NULL || c->is_subscribed || line_size(c) > 0;
     if (client_unsent(c) == 0 && (c->is_closing || (c->is_eof && !has_more))) {
         client_drop(c);
         return;

@@ -37,7 +37,7 @@ static bool make_room(theater_control *control)
 {
     for (theater__list *at = control->clients.next; at != &control->clients; at = at->next) {
         client *c = THEATER__LIST_OWNER(at, client, link);
-        if (c->act == NULL && !c->is_subscribed) {
+        if (c->reply == NULL && !c->is_subscribed) {
             client_drop(c);
             return true;
         }

@@ -54,10 +54,12 @@
 
 typedef struct client client;
 
-/* An act whose event is not durable yet. Outlives its client. */
+/* A reply that waits until what it says is durable: of an act whose event is under way, or of a
+ * look, which is composed already. Outlives its client. */
 typedef struct pending {
     client *owner; /* NULL: it has gone */
     char by[THEATER_CONTROL_BY_SIZE];
+    theater__buffer line; /* a look's */
 } pending;
 
 struct client {
@@ -71,7 +73,7 @@ struct client {
     theater__buffer out;
     size_t out_sent;
     uint32_t interest; /* what epoll looks for */
-    pending *act;      /* NULL: none is on its way */
+    pending *reply;    /* NULL: none is waited for */
     bool is_subscribed;
     bool is_eof;     /* it sends no more */
     bool is_closing; /* to be dropped when all is sent */

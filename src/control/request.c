@@ -4,7 +4,8 @@
  * read with a bound on depth, as strict JSON and as UTF-8, and a line that is none ends the
  * connection, since nobody knows what the next one would mean.
  *
- * A look is answered at once. An act is answered when the host says that its event is durable.
+ * Nothing is said before it is durable: a look shows what was recorded when it was taken, and is
+ * sent when that cannot be lost any more; an act is answered when its event cannot.
  */
 #include "internal.h"
 
@@ -138,6 +139,46 @@ void request_refuse(client *c, theater_status status, const char *message)
     c->is_closing = true;
 }
 
+static void on_durable(theater_status status, void *userdata)
+{
+    pending *look = userdata;
+    client *c = look->owner;
+    if (c != NULL) {
+        c->reply = NULL;
+        if (status == THEATER_OK) {
+            client_put(c, &look->line);
+        } else {
+            send_failure(c, status, "the host stopped before what it knows was durable");
+        }
+    }
+    theater__buffer_deinit(&look->line);
+    theater__free(look);
+    if (c != NULL) {
+        client_advance(c);
+    }
+}
+
+/* Takes the line. */
+static void send_when_durable(client *c, theater__buffer *line)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    pending *look = theater__alloc_zeroed(1, sizeof(*look));
+    if (look == NULL) {
+        (void)theater__fail_nomem(&error);
+    } else {
+        look->owner = c;
+        look->line = *line;
+    }
+    if (look == NULL ||
+        theater_host_on_durable(c->control->host, on_durable, look, &error) != THEATER_OK) {
+        theater__buffer_deinit(line);
+        theater__free(look);
+        send_failure(c, error.status, error.message);
+        return;
+    }
+    c->reply = look;
+}
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 static void answer_hello(client *c, const request *asked)
@@ -170,7 +211,7 @@ static void answer_hello(client *c, const request *asked)
     json_put(&line, ",\"events\":");
     json_put_u64(&line, stats.events);
     json_put(&line, "}");
-    send_line(c, &line);
+    send_when_durable(c, &line);
 }
 
 typedef struct page {
@@ -208,7 +249,7 @@ static void answer_ps(client *c, const request *asked)
         json_put(&line, "null");
     }
     json_put(&line, "}");
-    send_line(c, &line);
+    send_when_durable(c, &line);
 }
 
 static void answer_show(client *c, const request *asked)
@@ -224,7 +265,7 @@ static void answer_show(client *c, const request *asked)
     json_put(&line, ",\"actor\":");
     put_actor(&line, &info);
     json_put(&line, "}");
-    send_line(c, &line);
+    send_when_durable(c, &line);
 }
 
 static void answer_subscribe(client *c, const request *asked)
@@ -256,7 +297,7 @@ static void on_acted(const theater_acted *acted, void *userdata)
         theater__free(act);
         return;
     }
-    c->act = NULL;
+    c->reply = NULL;
     if (acted->status == THEATER_OK) {
         theater__buffer line = {0};
         begin_reply(&line, verb_of(acted->kind));
@@ -296,7 +337,7 @@ static void begin_act(client *c, const request *asked, theater_act_kind kind)
         send_failure(c, error.status, error.message);
         return;
     }
-    c->act = act;
+    c->reply = act;
 }
 
 static void answer_wake(client *c, const request *asked)
@@ -415,7 +456,7 @@ static void answer_object(client *c, struct json_object *object)
 
 void request_answer(client *c, const char *line, size_t size)
 {
-    THEATER_ASSERT(c->act == NULL);
+    THEATER_ASSERT(c->reply == NULL);
     THEATER_ASSERT(size < LINE_BYTES_MAX);
     struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
     if (tokener == NULL) {

@@ -69,6 +69,7 @@ static theater_status submit(theater_host *host, live *l, const theater__chain_w
     }
     l->inflight++;
     (void)theater__timerq_stop(&host->evict_queue, l->index);
+    f->number = ++host->flights_made;
     theater__list_push(&host->flights, &f->link);
     a->place = place;
     a->call_seq = standing->call_seq;
@@ -304,5 +305,8 @@ void commit_poll(theater_host *host)
     }
     if (has_some && !theater__list_empty(&host->stalled)) {
         retry_stalled(host);
+    }
+    if (!theater__list_empty(&host->waiters)) {
+        durable_tell(host);
     }
 }

@@ -183,6 +183,7 @@ theater_status theater_host_new(const theater_host_options *options, theater_hos
     theater__list_init(&host->starved);
     theater__list_init(&host->stalled);
     theater__list_init(&host->flights);
+    theater__list_init(&host->waiters);
     theater__timerq_init(&host->mono_queue);
     theater__timerq_init(&host->wall_queue);
     theater__timerq_init(&host->evict_queue);
@@ -333,6 +334,7 @@ void theater_host_free(theater_host *host)
         return;
     }
     theater__store_close(host->store);
+    durable_close(host);
     free_flights(host);
     theater__ticker_close(host->ticker);
     /* Nobody may be let in from the starved list while everyone is let go. */

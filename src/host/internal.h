@@ -143,6 +143,7 @@ struct live {
 /* One batch in flight. */
 typedef struct flight {
     theater__list link; /* in host.flights */
+    uint64_t number;    /* from 1, in the order of submitting */
     uint32_t index;
     bool has_outputs;
     theater__buffer frames; /* if it has outputs */
@@ -207,7 +208,9 @@ struct theater_host {
     theater__list ready;   /* ready: new ones, and those that gave way */
     theater__list starved; /* want to be resident, no place */
     theater__list stalled; /* the store has too much in flight */
-    theater__list flights; /* batches in flight */
+    theater__list flights; /* batches in flight, the oldest first */
+    uint64_t flights_made;
+    theater__list waiters; /* for what was in flight when they came, see durable.c */
     uint32_t lives_count;
     uint32_t due_count;      /* lives whose timer was popped and whose wait's end is not recorded */
     uint32_t loading_count;  /* reads under way */
@@ -333,6 +336,12 @@ void commit_note(theater_host *host, live *l);
 void commit_poll(theater_host *host);
 void commit_fail(theater_host *host, const theater_error *error);
 void flight_free(flight *f);
+
+/* ---- durable.c ---- */
+/* Calls back those whose batches are durable, or that will never be. */
+void durable_tell(theater_host *host);
+/* The host is freed: calls back all that wait, and nobody can wait any more. */
+void durable_close(theater_host *host);
 
 /* ---- outputs.c ---- */
 /* Gives out what frames hold behind `after`; returns the last event given out. */
