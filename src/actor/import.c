@@ -164,7 +164,6 @@ static theater__import_outcome replay_completion(theater__turn *turn, theater_va
     theater__cursor_advance(turn);
     turn->has_delivery = false;
     turn->open.is_open = false;
-    turn->turn_cpu_ns = 0;
     theater__import_outcome outcome =
         give(turn, turn->delivery_has_result, buffer_bytes(&turn->delivery), out_result);
     if (outcome == THEATER__IMPORT_RETURN && next_is_terminate(turn)) {

@@ -327,10 +327,12 @@ static theater__epoch_verdict on_epoch(void *userdata)
     const theater_limits *limits = &turn->profile->limits;
     uint64_t used_ns = cpu_since_last_check(turn);
     /*
-     * Replay was paid for when it was live. An audit has no such promise: the component may differ.
+     * Replay was paid for when it was live. An audit has no such promise, since the component may
+     * differ; but its machine may be slower than the one of the recording. So it ends a guest that
+     * uses up a turn's budget between two events, and lets one go on that advances.
      */
     if (turn->replay_only) {
-        turn->turn_cpu_ns += used_ns; /* the call's was spread over many instances perhaps */
+        turn->turn_cpu_ns += used_ns;
     } else if (!theater__turn_is_replaying(turn)) {
         turn->turn_cpu_ns += used_ns;
         turn->call_cpu_ns += used_ns;

@@ -5,6 +5,7 @@
  * executes again.
  */
 #include "harness.h"
+#include "internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,10 +137,38 @@ static void table_grow__stops_at_its_limit(void **state)
     harness_close(&h);
 }
 
+/* Each reading is 20 ms of CPU time behind the one before: a slow machine, or a busy one. */
+static uint64_t slow_cpu_ns(void *userdata)
+{
+    (void)userdata;
+    static uint64_t used_ns = 0;
+    used_ns += 20000000u;
+    return used_ns;
+}
+
+/* What was recorded in 200 ms of CPU time may take longer to execute again: an audit ends a guest
+ * that makes no progress along its chain, not one that is slow. */
+static void audit__of_a_budget_that_ran_out_may_be_slower_than_the_recording(void **state)
+{
+    (void)state;
+    harness h;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    theater_limits limits = small_limits();
+    harness_open(&h, &options, true);
+    theater_actor_component *hostile = harness_load(&h, GUESTS, "attacks.wat");
+    theater_id id = harness_spawn(&h, hostile, "ask", "[]", &limits);
+    harness_run(&h);
+    assert_int_equal(harness_find(&h, id)->reason, THEATER_END_CPU);
+    h.host->env.cpu_ns = slow_cpu_ns;
+    check_chain(&h, id, GUESTS "/attacks.wat");
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attack__hurts_nobody_but_itself),
+        cmocka_unit_test(audit__of_a_budget_that_ran_out_may_be_slower_than_the_recording),
         cmocka_unit_test(host_call__at_the_bottom_of_the_stack_is_survived),
         cmocka_unit_test(table_grow__stops_at_its_limit),
     };
