@@ -46,7 +46,7 @@ typedef struct theater_host_options {
     theater_wall virtual_start; /**< VIRTUAL: where wall time begins; 0: 2026-01-01 */
     uint64_t seed;              /**< VIRTUAL: of ids and salts, so that chains repeat */
     theater_overdue_policy overdue;
-    uint32_t live_max;           /**< instances in memory; 0: vm.max_map_count / 8 */
+    uint32_t live_max;           /**< instances in memory; 0, and the most: vm.max_map_count / 8 */
     bool trap_unknown_imports;   /**< trap by name at the call instead of refusing the component */
     const char *cache_directory; /**< compiled code; NULL: $XDG_CACHE_HOME/theater, "" for none */
     const char *compiler_path;   /**< theater-compile; NULL: found beside the library */

@@ -777,6 +777,11 @@ size_t theater__turn_pending_size(const theater__turn *turn)
     return turn->writer.frames.size;
 }
 
+bool theater__turn_is_pooled(const theater__turn *turn)
+{
+    return theater__guest_is_pooled(turn->guest);
+}
+
 uint64_t theater__turn_output_seq(const theater__turn *turn)
 {
     return turn->output_seq;

@@ -17,13 +17,13 @@
 static const uint64_t COMPILE_MEMORY_DEFAULT = (uint64_t)4 << 30;
 static const uint64_t COMPILE_CPU_S_DEFAULT = 120;
 
-/* Enough for the guests that come and go beside a few hundred that stay; 2 ms to lay out. */
-#define POOLED_GUESTS_DEFAULT 512u
+/* Enough for the guests that come and go beside a few hundred that stay; 4 ms to lay out. */
+#define POOLED_GUESTS_DEFAULT 1024u
 /* Memory maps that one slot can take: two for the stack from the beginning, up to three for each
  * memory and one for each table. */
 #define MAPS_PER_SLOT (2u + 3u * THEATER__SLOT_MEMORIES + THEATER__SLOT_TABLES)
 /* The part of vm.max_map_count that the pool may take: guests on demand need the most of it. */
-#define MAPS_SHARE 8u
+#define MAPS_SHARE 4u
 
 static theater_status copy_options(theater__engine *engine, const theater__engine_options *options,
                                    theater_error *err)

@@ -371,6 +371,11 @@ theater__trap theater__guest_trap(const theater__guest *guest)
     return guest->trap;
 }
 
+bool theater__guest_is_pooled(const theater__guest *guest)
+{
+    return guest->way == THEATER__WAY_POOLED;
+}
+
 void theater__guest_delete(theater__guest *guest)
 {
     if (guest == NULL) {

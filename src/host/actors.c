@@ -51,9 +51,6 @@ static theater_status reserve_timers(theater_host *host, theater_error *err)
     if (status == THEATER_OK) {
         status = theater__timerq_reserve(&host->wall_queue, ids, err);
     }
-    if (status == THEATER_OK) {
-        status = theater__timerq_reserve(&host->evict_queue, ids, err);
-    }
     return status;
 }
 

@@ -68,7 +68,7 @@ static theater_status submit(theater_host *host, live *l, const theater__chain_w
         return status;
     }
     l->inflight++;
-    (void)theater__timerq_stop(&host->evict_queue, l->index);
+    evict_withdraw(host, l);
     f->number = ++host->flights_made;
     theater__list_push(&host->flights, &f->link);
     a->place = place;

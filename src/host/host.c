@@ -108,7 +108,7 @@ static theater_status copy_options(theater_host *host, const theater_host_option
     return status;
 }
 
-static uint32_t default_live_max(void)
+static uint32_t live_max_of_machine(void)
 {
     unsigned long maps = MAP_COUNT_DEFAULT;
     char text[32] = {0};
@@ -186,7 +186,6 @@ theater_status theater_host_new(const theater_host_options *options, theater_hos
     theater__list_init(&host->waiters);
     theater__timerq_init(&host->mono_queue);
     theater__timerq_init(&host->wall_queue);
-    theater__timerq_init(&host->evict_queue);
     theater_status status = copy_options(host, chosen, err);
     if (status == THEATER_OK) {
         status = make_descriptors(host, err);
@@ -194,11 +193,16 @@ theater_status theater_host_new(const theater_host_options *options, theater_hos
     if (status == THEATER_OK) {
         status = make_shutdown(host, err);
     }
+    uint32_t live_max = live_max_of_machine();
+    host->live_max =
+        chosen->live_max != 0 && chosen->live_max < live_max ? chosen->live_max : live_max;
+    if (status == THEATER_OK) {
+        status = evict_open(host, err);
+    }
     if (status != THEATER_OK) {
         theater_host_free(host);
         return status;
     }
-    host->live_max = chosen->live_max != 0 ? chosen->live_max : default_live_max();
     uint64_t seed = 0;
     entropy_fill(host, (uint8_t *)&seed, sizeof(seed));
     theater__map_init(&host->index, seed, actor_key, host);
@@ -357,7 +361,7 @@ void theater_host_free(theater_host *host)
     theater__map_deinit(&host->index);
     theater__timerq_deinit(&host->mono_queue);
     theater__timerq_deinit(&host->wall_queue);
-    theater__timerq_deinit(&host->evict_queue);
+    evict_close(host);
     theater__free(host->parked);
     watches_free(host);
     theater__free(host->store_url);

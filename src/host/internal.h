@@ -4,7 +4,8 @@
  *
  *   loop.c       one iteration: completions, due timers, ready actors, alarms
  *   turns.c      one step of a ready actor: become resident, run, meet the outcome
- *   residency.c  who is in memory: loading by replay, evicting the farthest due
+ *   residency.c  who is in memory: loading by replay, taking down
+ *   evict.c      who gives up its place
  *   prefetch.c   bringing the nearest due into memory before they are due
  *   commit.c     batches to the store, completions from it
  *   outputs.c    what the outside sees, once it is durable
@@ -122,6 +123,8 @@ struct live {
     theater__standing submitted; /* as the last batch said it: a note may say no more */
     reading readings[READ_PURPOSES_COUNT];
     theater__buffer history; /* of a spawned actor: its first turn needs no read */
+    bool is_on_offer;        /* it may be evicted, and holds a seat: evict.c */
+    uint32_t seat;
 
     bool has_end; /* how the open request ends, once there is a turn to record it */
     theater_wait_outcome end_outcome;
@@ -157,6 +160,14 @@ typedef struct parked_note {
     theater_status status;
     char reason[THEATER_ERROR_MESSAGE_MAX];
 } parked_note;
+
+/* Sleepers that may be evicted, see evict.c. */
+#define EVICT_QUEUES 2u
+typedef struct evictor {
+    theater__timerq queues[EVICT_QUEUES]; /* on demand, pooled; least key: the farthest due */
+    uint32_t *seats;                      /* the index of who sits there, or the next free seat */
+    uint32_t free_seat;
+} evictor;
 
 typedef struct handler_entry {
     theater_handler handler;
@@ -202,7 +213,7 @@ struct theater_host {
     theater__map index;
     theater__timerq mono_queue;  /* ns */
     theater__timerq wall_queue;  /* ms */
-    theater__timerq evict_queue; /* least key: the farthest due */
+    evictor evictor;
 
     theater__list urgent;  /* ready, and a wait of theirs has ended */
     theater__list ready;   /* ready: new ones, and those that gave way */
@@ -313,6 +324,16 @@ bool residency_sweep(theater_host *host, uint32_t count);
 void residency_leave(theater_host *host, live *l);
 /* The actor is suspended: it may be evicted from now on, if nothing of it is in flight. */
 void residency_offer(theater_host *host, live *l);
+
+/* ---- evict.c ---- */
+theater_status evict_open(theater_host *host, theater_error *err);
+void evict_close(theater_host *host);
+/* The sleeper may be evicted; it will be wanted then. Again: it is wanted at another time. */
+void evict_offer(theater_host *host, live *l, uint64_t wanted_ns);
+/* It may not any more, if it was on offer. */
+void evict_withdraw(theater_host *host, live *l);
+/* Who is to go now, no longer on offer; NULL if there is nobody. */
+live *evict_choose(theater_host *host);
 
 /* ---- prefetch.c ---- */
 /* In an idle moment: begins to bring in who is due next. False: there is nobody, or no place. */

@@ -50,13 +50,16 @@ bool residency_sweep(theater_host *host, uint32_t count)
     return host->graveyard_count > 0;
 }
 
-/* Taking an instance down costs more than waking one: it waits until nobody is due. */
+/*
+ * Taking an instance down costs more than waking one, so it waits until nobody is due; but not if
+ * it came from the pool, where it costs little and the slot is what the next one wants.
+ */
 void residency_leave(theater_host *host, live *l)
 {
     THEATER_ASSERT(l->turn != NULL);
     THEATER_ASSERT(host->resident_count > 0);
-    (void)theater__timerq_stop(&host->evict_queue, l->index);
-    if (!bury(host, l->turn)) {
+    evict_withdraw(host, l);
+    if (theater__turn_is_pooled(l->turn) || !bury(host, l->turn)) {
         theater__turn_free(l->turn);
         host->resident_count--;
     }
@@ -84,29 +87,25 @@ void residency_offer(theater_host *host, live *l)
         l->turn == NULL || theater__list_linked(&l->link)) { /* linked: its batch is stalled */
         return;
     }
-    uint64_t wanted = wanted_ns(host, theater__turn_open(l->turn));
-    theater__timerq_start(&host->evict_queue, l->index,
-                          UINT64_MAX - 1 - (wanted < UINT64_MAX ? wanted : UINT64_MAX - 1));
+    evict_offer(host, l, wanted_ns(host, theater__turn_open(l->turn)));
     residency_admit(host); /* it can give its place now */
 }
 
-/* Drops the sleeper that is due last; false if nobody can be dropped now. */
+/* Drops a sleeper; false if nobody can be dropped now. */
 static bool evict_one(theater_host *host)
 {
-    uint32_t index = NO_ACTOR;
-    uint64_t key = 0;
-    if (!theater__timerq_pop(&host->evict_queue, UINT64_MAX - 1, &index, &key)) {
+    live *l = evict_choose(host);
+    if (l == NULL) {
         return false;
     }
-    live *l = actor_at(host, index)->live;
-    THEATER_ASSERT(l != NULL && l->phase == LIVE_SUSPENDED && l->inflight == 0);
+    THEATER_ASSERT(l->phase == LIVE_SUSPENDED && l->inflight == 0);
     l->phase = LIVE_OVER;
     theater__turn_free(l->turn);
     l->turn = NULL;
     host->resident_count--;
     host->stats.evictions++;
     host->has_evicted = true;
-    actor_settle(host, index);
+    actor_settle(host, l->index);
     return true;
 }
 

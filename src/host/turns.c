@@ -18,7 +18,7 @@ void turn_ready(theater_host *host, live *l)
     if (theater__list_linked(&l->link)) {
         theater__list_remove(&l->link);
     }
-    (void)theater__timerq_stop(&host->evict_queue, l->index);
+    evict_withdraw(host, l);
     l->phase = LIVE_QUEUED;
     /* Who is due goes ahead of who begins: a mass start does not make wakes late. */
     theater__list_push(l->has_end ? &host->urgent : &host->ready, &l->link);

@@ -4,6 +4,7 @@
  * any two turns, the chains are the same to the byte.
  */
 #include "harness.h"
+#include "internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,11 +116,47 @@ static void restart__continues_where_it_stopped(void **state)
     harness_close(&h);
 }
 
+static bool is_pooled(const harness *h, theater_id id)
+{
+    const live *l = actor_at(h->host, actor_find(h->host, &id))->live;
+    return l != NULL && l->turn != NULL && theater__turn_is_pooled(l->turn);
+}
+
+/* More sleepers than places, more places than the pool has slots: those who come last are due last,
+ * so each gives up its place for the next one, and none of them may be left without a slot. */
+static void pool__is_for_those_who_come_and_go(void **state)
+{
+    (void)state;
+    harness h;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.live_max = 1500;
+    harness_open(&h, &options, false);
+    theater_actor_component *sleeper = harness_load(&h, EXAMPLE_GUESTS, "sleep.wat");
+    theater_id last = {{0}};
+    bool more = true;
+    uint32_t slots = theater__engine_pooled_max(h.host->engine);
+    assert_in_range(slots, 1, options.live_max - 1);
+    for (size_t i = 0; i < options.live_max + 100; i++) {
+        last = harness_spawn(&h, sleeper, "run", "[3600000]", NULL);
+        do {
+            assert_int_equal(theater_host_dispatch(h.host, &more, NULL), THEATER_OK);
+        } while (more);
+        assert_true(is_pooled(&h, last) || i < options.live_max);
+    }
+    theater_host_stats stats = {.struct_size = sizeof(stats)};
+    theater_host_stats_get(h.host, &stats);
+    assert_int_equal(stats.resident, options.live_max);
+    assert_int_equal(stats.evictions, 100);
+    assert_int_equal(theater__engine_pooled(h.host->engine), slots);
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(residency__is_never_visible_in_a_chain),
         cmocka_unit_test(restart__continues_where_it_stopped),
+        cmocka_unit_test(pool__is_for_those_who_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

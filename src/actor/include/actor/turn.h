@@ -157,6 +157,8 @@ theater_status theater__turn_note(theater__turn *turn, theater_event_kind kind,
 theater_status theater__turn_flush(theater__turn *turn, theater_error *err);
 const theater__chain_writer *theater__turn_writer(const theater__turn *turn);
 void theater__turn_taken(theater__turn *turn);
+/* Its guest has a slot of the engine's pool. */
+bool theater__turn_is_pooled(const theater__turn *turn);
 /* Bytes that wait in the writer: a guest that never suspends is flushed in pieces. */
 size_t theater__turn_pending_size(const theater__turn *turn);
 /* The last appended event that the outside sees; 0 if none. */

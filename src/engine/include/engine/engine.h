@@ -193,6 +193,8 @@ theater_status theater__guest_complete(theater__guest *guest, const theater_valu
 const theater_value *theater__guest_result(const theater__guest *guest);
 /* TRAPPED only. */
 theater__trap theater__guest_trap(const theater__guest *guest);
+/* Whether it has a slot of the pool. */
+bool theater__guest_is_pooled(const theater__guest *guest);
 void theater__guest_delete(theater__guest *guest);
 
 #endif
