@@ -68,7 +68,6 @@ static theater_status submit(theater_host *host, live *l, const theater__chain_w
         return status;
     }
     l->inflight++;
-    evict_withdraw(host, l);
     f->number = ++host->flights_made;
     theater__list_push(&host->flights, &f->link);
     a->place = place;

@@ -322,7 +322,7 @@ void residency_asked(theater_host *host, live *l, read_purpose purpose,
 bool residency_sweep(theater_host *host, uint32_t count);
 /* The turn is no longer needed in memory. */
 void residency_leave(theater_host *host, live *l);
-/* The actor is suspended: it may be evicted from now on, if nothing of it is in flight. */
+/* The actor is suspended: it may be evicted from now on, if nothing needs its turn. */
 void residency_offer(theater_host *host, live *l);
 
 /* ---- evict.c ---- */

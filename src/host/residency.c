@@ -81,10 +81,18 @@ static uint64_t wanted_ns(theater_host *host, const theater__open_request *open)
     return UINT64_MAX - 1;
 }
 
+/* A batch in flight does not hold it: what is read back may be in flight, too. But an effect is
+ * begun from its turn when its request is durable. */
+static bool is_needed(const live *l)
+{
+    return l->inflight > 0 && theater__turn_open(l->turn)->kind == THEATER_KIND_EFFECT;
+}
+
 void residency_offer(theater_host *host, live *l)
 {
-    if (l->phase != LIVE_SUSPENDED || l->inflight > 0 || l->has_end || l->is_cancelled ||
-        l->turn == NULL || theater__list_linked(&l->link)) { /* linked: its batch is stalled */
+    if (l->phase != LIVE_SUSPENDED || l->has_end || l->is_cancelled || l->turn == NULL ||
+        theater__list_linked(&l->link) || /* its batch is stalled */
+        is_needed(l)) {
         return;
     }
     evict_offer(host, l, wanted_ns(host, theater__turn_open(l->turn)));
@@ -98,7 +106,7 @@ static bool evict_one(theater_host *host)
     if (l == NULL) {
         return false;
     }
-    THEATER_ASSERT(l->phase == LIVE_SUSPENDED && l->inflight == 0);
+    THEATER_ASSERT(l->phase == LIVE_SUSPENDED && !is_needed(l));
     l->phase = LIVE_OVER;
     theater__turn_free(l->turn);
     l->turn = NULL;
@@ -166,7 +174,6 @@ theater_status residency_read(theater_host *host, live *l, read_purpose purpose,
     read.place = a->place;
     read.from_seq = purpose == READ_OUTPUTS ? a->delivered_seq + 1 : a->call_seq;
     read.from_seq = purpose == READ_CHAIN ? 0 : read.from_seq;
-    read.call_seq = a->call_seq;
     read.genesis_only = genesis_only;
     /* A turn is replayed from all events of its call, or not at all, and outputs that were cut off
      * would be given by nobody. */

@@ -4,10 +4,9 @@
  * the wanted event, and gives the frames in chain order. Each record read from disk is checked; one
  * that is still in a group in memory needs no check.
  *
- * A read happens at the call, on the owner's thread: records of an actor that is being woken lie
- * close together and mostly in the page cache, and one call reads a window that holds all of them
- * (the place of the running call says how far back it pays to begin). The completion comes with the
- * next poll, as from a store that is slower.
+ * A read happens at the call, on the owner's thread: records of an actor that is being woken are few
+ * and mostly in the page cache. The completion comes with the next poll, as from a store that is
+ * slower.
  *
  *     genesis <── … <── record of from_seq <── record <── record at place
  *                       └───────────── what is given ───────────┘
@@ -337,22 +336,29 @@ static bool precedes(const theater__format_record *earlier, uint64_t later_first
 }
 
 /*
- * From where on to read when the record at `wanted` is read, which lies in front of `place`: from
- * the call's own record, where most reads end, if it is in reach; from somewhat further back if the
- * actor's records lie close together, as they do where few actors are busy; else from itself.
+ * From where on to read when the record at `wanted` is read, to which the walk comes from `place`.
+ * A walk reads ahead as a kernel does: as little as it can, and twice as much each time that the
+ * next record was missed but near. A few records far apart cost a small read each, a long history
+ * that lies together some large ones; a window that is read for one record would cost more than
+ * the replay itself.
  */
-static uint64_t reach_back(uint64_t place, uint64_t wanted, uint64_t call)
+static uint64_t read_ahead(const theater__logstore *log, uint64_t place, uint64_t wanted,
+                           uint64_t *reach)
 {
-    if (call <= wanted && wanted - call < LOGSTORE_WINDOW_BYTES - WINDOW_BYTES_MIN) {
-        return call;
-    }
-    uint64_t reach = LOGSTORE_WINDOW_BYTES / 8;
-    uint64_t offset = format_place_offset(wanted);
-    if (place == wanted || place - wanted >= reach || offset < FORMAT_SEGMENT_HEADER_SIZE) {
+    size_t size = 0;
+    if (in_window(&log->window, wanted, &size) != NULL) {
         return wanted;
     }
-    uint64_t room = offset - FORMAT_SEGMENT_HEADER_SIZE;
-    return wanted - (room < reach ? room : reach);
+    uint64_t distance = place - wanted;
+    if (distance > *reach * 4) {
+        *reach = WINDOW_BYTES_MIN;
+        return wanted;
+    }
+    uint64_t most = LOGSTORE_WINDOW_BYTES - WINDOW_BYTES_MIN;
+    *reach = *reach * 2 < most ? *reach * 2 : most;
+    uint64_t offset = format_place_offset(wanted);
+    uint64_t room = offset > FORMAT_SEGMENT_HEADER_SIZE ? offset - FORMAT_SEGMENT_HEADER_SIZE : 0;
+    return wanted - (room < *reach ? room : *reach);
 }
 
 static theater_status walk_back(theater__logstore *log, const theater__read *read,
@@ -360,12 +366,8 @@ static theater_status walk_back(theater__logstore *log, const theater__read *rea
 {
     theater_error *err = &completion->error;
     uint64_t place = read->place;
-    uint64_t call = THEATER__PLACE_NONE;
-    const theater__log_trail *trail = trail_slot(log, place);
-    if (read->call_seq >= read->from_seq && trail->place == place) {
-        call = trail->call;
-    }
-    uint64_t low = reach_back(place, place, call);
+    uint64_t low = place;
+    uint64_t reach = WINDOW_BYTES_MIN;
     bool is_last = true;
     for (;;) {
         theater__format_record record = {0};
@@ -383,9 +385,6 @@ static theater_status walk_back(theater__logstore *log, const theater__read *rea
                 completion->parent = record.head;
                 completion->first_seq = next_seq;
                 return THEATER_OK;
-            }
-            if (read->call_seq >= read->from_seq) {
-                call = record.call;
             }
         } else if (!precedes(&record, completion->first_seq, &completion->parent)) {
             return fail_at(log, place, "there is a record that does not fit the next one", err);
@@ -405,7 +404,7 @@ static theater_status walk_back(theater__logstore *log, const theater__read *rea
         if (record.previous >= place) {
             return fail_at(log, place, "there is a record with a broken link", err);
         }
-        low = reach_back(place, record.previous, call);
+        low = read_ahead(log, place, record.previous, &reach);
         place = record.previous;
     }
 }

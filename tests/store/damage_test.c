@@ -356,7 +356,6 @@ static void use_store(theater__store *store)
                 .actor = recovered.actor,
                 .place = recovered.place,
                 .from_seq = i == 0 ? 0 : recovered.next_seq - 1,
-                .call_seq = recovered.standing.call_seq,
                 .genesis_only = i == 2,
             };
             theater__ticket ticket = 0;

@@ -170,7 +170,6 @@ static void committer__under_load_with_reads_of_what_is_in_flight(void **state)
         if (step % 100 == 99) {
             theater__read read = {.actor = actor->id, .place = actor->place};
             read.from_seq = actor->writer.next_seq - 5;
-            read.call_seq = read.from_seq;
             theater__ticket ticket = 0;
             assert_int_equal(theater__store_read(store, &read, &ticket, NULL), THEATER_OK);
         }

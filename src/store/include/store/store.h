@@ -143,7 +143,6 @@ typedef struct theater__read {
     theater_id actor;
     uint64_t place;    /* of the actor's last batch, which may still be in flight */
     uint64_t from_seq; /* reading begins at the record that holds this event */
-    uint64_t call_seq; /* hint: the standing's; lets a log jump instead of walking back */
     bool genesis_only; /* only the actor's first record */
     bool whole; /* up to the end, however much it is; LIMIT above THEATER__BUFFER_BYTES_MAX */
     void *userdata;
