@@ -18,12 +18,29 @@
 #include <base/assert.h>
 #include <base/error.h>
 
-static void drain_event_fd(theater_host *host)
+/* The clock, the bell, the store, those of others: see host.epoll_fd. */
+#define DESCRIPTORS_MAX 4
+
+/* Waits for one of the descriptors (0: only looks), and takes note of alarms and of the bell. One
+ * call for all of them: a busy host has no time to ask each. */
+static theater_status wait_for_events(theater_host *host, int timeout_ms, theater_error *err)
 {
-    uint64_t count = 0;
-    host->is_rung = false;
-    ssize_t got = read(host->event_fd, &count, sizeof(count));
-    (void)got; /* EAGAIN: nobody had rung */
+    struct epoll_event events[DESCRIPTORS_MAX];
+    int got = epoll_wait(host->epoll_fd, events, DESCRIPTORS_MAX, timeout_ms);
+    if (got < 0 && errno != EINTR) {
+        return theater__fail_errno(err, THEATER_ERR_IO, errno, "waiting for events failed");
+    }
+    for (int i = 0; i < got; i++) {
+        if (events[i].data.fd == theater__clock_fd(host->clock)) {
+            theater__clock_acknowledge(host->clock);
+        } else if (events[i].data.fd == host->event_fd) {
+            uint64_t count = 0;
+            ssize_t size = read(host->event_fd, &count, sizeof(count));
+            (void)size;
+            host->is_rung = false;
+        }
+    }
+    return THEATER_OK;
 }
 
 static void notice_step(theater_host *host)
@@ -85,7 +102,8 @@ static live *next_ready(theater_host *host)
 
 static void step_ready(theater_host *host)
 {
-    host->step_mono = host->now;
+    theater_mono begin = host->now;
+    host->step_mono = begin;
     host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
     for (uint32_t i = 0; i < STEP_BUDGET; i++) {
         live *l = next_ready(host);
@@ -94,12 +112,15 @@ static void step_ready(theater_host *host)
         }
         turn_step(host, l);
         host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
-        bool is_due = host->next_due_ns <= host->step_mono.ns;
         /* Deadlines, completions and the program are not to wait for a round of spinning guests. */
-        bool is_over = theater__mono_since_ns(host->step_mono, host->now) >= ROUND_NS;
-        if (host->failure.status != THEATER_OK || is_over ||
-            (is_due && theater__list_empty(&host->urgent))) {
+        bool is_over = theater__mono_since_ns(host->step_mono, begin) >= ROUND_NS;
+        if (host->failure.status != THEATER_OK || is_over) {
             break;
+        }
+        bool is_due = host->next_due_ns <= host->step_mono.ns;
+        if (is_due && theater__list_empty(&host->urgent) && !host->options.is_frozen) {
+            pop_due(host); /* who is due now waits for nobody's round */
+            host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
         }
     }
     if (!host->env.is_simulated) {
@@ -137,11 +158,30 @@ static bool has_more(theater_host *host)
     return prefetch(host);
 }
 
+/* Somebody came due while the others ran: an alarm would ring at once, and later than a look. */
+static bool is_due(const theater_host *host)
+{
+    return !host->options.is_frozen && !is_storm(host) &&
+           theater__timerq_next_key(&host->mono_queue) <= theater__clock_mono(host->clock).ns;
+}
+
+/* Alarms are for a host that waits; one that goes on looks at its timers itself. */
+static void arm(theater_host *host)
+{
+    theater_mono due_mono = {theater__timerq_next_key(&host->mono_queue)};
+    theater_wall due_wall = {theater__timerq_next_key(&host->wall_queue)};
+    if (is_storm(host)) {
+        /* An alarm that has passed would ring at once: there is somebody to run, or a completion
+         * to come. */
+        due_mono = THEATER__MONO_NEVER;
+        due_wall = THEATER__WALL_NEVER;
+    }
+    theater__clock_arm(host->clock, due_mono, due_wall);
+}
+
 static theater_status iterate(theater_host *host, bool *out_more, theater_error *err)
 {
     host->is_iterating = true;
-    theater__clock_acknowledge(host->clock);
-    drain_event_fd(host);
     watches_serve(host, host->is_busy);
     notice_step(host);
     commit_poll(host);
@@ -158,22 +198,14 @@ static theater_status iterate(theater_host *host, bool *out_more, theater_error 
         }
         return host->failure.status;
     }
-    theater_mono due_mono = {theater__timerq_next_key(&host->mono_queue)};
-    theater_wall due_wall = {theater__timerq_next_key(&host->wall_queue)};
-    *out_more = has_more(host);
+    *out_more = has_more(host) || is_due(host);
     host->is_busy = *out_more;
     if (host->is_ticking && !*out_more) {
         theater__ticker_disarm(host->ticker);
         host->is_ticking = false;
     }
-    if (is_storm(host)) {
-        /* An alarm that has passed would ring at once: there is somebody to run, or a completion
-         * to come. */
-        due_mono = THEATER__MONO_NEVER;
-        due_wall = THEATER__WALL_NEVER;
-    }
-    if (!host->options.is_frozen) {
-        theater__clock_arm(host->clock, due_mono, due_wall);
+    if (!host->options.is_frozen && !host->is_busy) {
+        arm(host);
     }
     return THEATER_OK;
 }
@@ -186,7 +218,8 @@ theater_status theater_host_dispatch(theater_host *host, bool *out_more, theater
                              "call theater_host_open() before the host is run");
     }
     bool more = false;
-    theater_status status = iterate(host, &more, err);
+    theater_status status = wait_for_events(host, 0, err);
+    status = status == THEATER_OK ? iterate(host, &more, err) : status;
     if (status == THEATER_OK && more) {
         theater_host_wake_up(host);
     }
@@ -212,16 +245,6 @@ static bool is_done(const theater_host *host)
     return is_idle && host->active == 0 && busy_count(host) == 0;
 }
 
-static theater_status wait_for_events(theater_host *host, theater_error *err)
-{
-    struct epoll_event events[4];
-    int got = epoll_wait(host->epoll_fd, events, 4, -1);
-    if (got < 0 && errno != EINTR) {
-        return theater__fail_errno(err, THEATER_ERR_IO, errno, "waiting for events failed");
-    }
-    return THEATER_OK;
-}
-
 theater_status theater_host_run(theater_host *host, theater_error *err)
 {
     THEATER_ASSERT(host != NULL);
@@ -229,13 +252,15 @@ theater_status theater_host_run(theater_host *host, theater_error *err)
         return theater__fail(err, THEATER_ERR_INVALID,
                              "call theater_host_open() before the host is run");
     }
+    int timeout_ms = 0;
     for (;;) {
         if (atomic_load(&host->is_stopping)) {
             atomic_store(&host->is_stopping, false);
             return theater__fail(err, THEATER_ERR_CANCELLED, "the host was stopped");
         }
         bool more = false;
-        theater_status status = iterate(host, &more, err);
+        theater_status status = wait_for_events(host, timeout_ms, err);
+        status = status == THEATER_OK ? iterate(host, &more, err) : status;
         if (status == THEATER_OK && !more) {
             /* Virtual time has nowhere to go when only waits without an end are left. */
             bool is_stuck = theater__clock_is_simulated(host->clock) &&
@@ -243,11 +268,11 @@ theater_status theater_host_run(theater_host *host, theater_error *err)
             if (is_done(host) || is_stuck) {
                 return THEATER_OK;
             }
-            status = wait_for_events(host, err);
         }
         if (status != THEATER_OK) {
             return status;
         }
+        timeout_ms = more ? 0 : -1;
     }
 }
 
