@@ -326,22 +326,27 @@ static theater__epoch_verdict on_epoch(void *userdata)
     theater__turn *turn = userdata;
     const theater_limits *limits = &turn->profile->limits;
     uint64_t used_ns = cpu_since_last_check(turn);
+    bool is_live = !theater__turn_is_replaying(turn);
     /*
-     * Replay was paid for when it was live. An audit has no such promise, since the component may
-     * differ; but its machine may be slower than the one of the recording. So it ends a guest that
-     * uses up a turn's budget between two events, and lets one go on that advances.
+     * A turn that is replayed was paid for when it was live. An audit has no such promise, since
+     * the component may differ; but its machine may be slower than the one of the recording. So it
+     * ends a guest that uses up a turn's budget between two events, and lets one go on that
+     * advances.
      */
-    if (turn->replay_only) {
+    if (turn->replay_only || is_live) {
         turn->turn_cpu_ns += used_ns;
-    } else if (!theater__turn_is_replaying(turn)) {
-        turn->turn_cpu_ns += used_ns;
-        turn->call_cpu_ns += used_ns;
     }
+    /*
+     * The call's budget counts what is replayed, which is the same work: an evicted turn has as
+     * much left as one that stayed, and no wake costs more than the budget. It ends live turns
+     * alone.
+     */
+    turn->call_cpu_ns += used_ns;
     if (turn->turn_cpu_ns / 1000000u >= limits->turn_cpu_ms_max) {
         end_by_budget(turn, "turn_cpu_ms_max", limits->turn_cpu_ms_max);
         return THEATER__EPOCH_END;
     }
-    if (turn->call_cpu_ns / 1000000u >= limits->call_cpu_ms_max) {
+    if (is_live && !turn->replay_only && turn->call_cpu_ns / 1000000u >= limits->call_cpu_ms_max) {
         end_by_budget(turn, "call_cpu_ms_max", limits->call_cpu_ms_max);
         return THEATER__EPOCH_END;
     }
@@ -775,6 +780,12 @@ void theater__turn_taken(theater__turn *turn)
 size_t theater__turn_pending_size(const theater__turn *turn)
 {
     return turn->writer.frames.size;
+}
+
+bool theater__turn_is_long(const theater__turn *turn)
+{
+    return turn->call_bytes >= THEATER__LONG_CALL_BYTES ||
+           turn->call_cpu_ns >= THEATER__LONG_CALL_CPU_NS;
 }
 
 bool theater__turn_is_pooled(const theater__turn *turn)

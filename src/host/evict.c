@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who gives up its place in memory: of the sleepers on offer the one that is due last. There are
- * two queues, since places are of two kinds. A slot of the engine's pool costs a newcomer half of
+ * three queues. Places are of two kinds: a slot of the engine's pool costs a newcomer half of
  * what an instance on demand does, but the pool is smaller than the cap: left to their due times
  * alone, sleepers that came first would keep its slots while all who come and go are served on
  * demand. So when the pool is full, its own sleeper that is due last goes, though another may be
  * due later: the pool is for those who move.
+ *
+ * A long call is expensive to bring back: thousands of events, or as much CPU time. It stands in a
+ * queue of its own and goes when nobody else can, or when such calls hold more than their share of
+ * the places.
  *
  * A sleeper on offer holds a seat, a number below live_max: the queues cost memory by the cap, not
  * by the number of actors.
@@ -15,6 +19,9 @@
 #include <base/alloc.h>
 #include <base/assert.h>
 #include <base/error.h>
+
+/* Of all places, what long calls may hold before the one of them that is due last goes first. */
+#define LONG_SHARE 2u
 
 theater_status evict_open(theater_host *host, theater_error *err)
 {
@@ -48,17 +55,36 @@ static uint64_t key_of(uint64_t wanted_ns)
     return UINT64_MAX - 1 - (wanted_ns < UINT64_MAX ? wanted_ns : UINT64_MAX - 1);
 }
 
+static evict_queue queue_of(const theater__turn *turn)
+{
+    if (theater__turn_is_long(turn)) {
+        return EVICT_LONG;
+    }
+    return theater__turn_is_pooled(turn) ? EVICT_POOLED : EVICT_ON_DEMAND;
+}
+
+static void leave_queue(evictor *all, uint32_t seat)
+{
+    bool is_found = false;
+    for (size_t i = 0; i < EVICT_QUEUES; i++) {
+        is_found = theater__timerq_stop(&all->queues[i], seat) || is_found;
+    }
+    THEATER_ASSERT(is_found);
+}
+
 void evict_offer(theater_host *host, live *l, uint64_t wanted_ns)
 {
     evictor *all = &host->evictor;
-    if (!l->is_on_offer) {
+    if (l->is_on_offer) {
+        leave_queue(all, l->seat);
+    } else {
         THEATER_ASSERT(all->free_seat < host->live_max);
         l->seat = all->free_seat;
         l->is_on_offer = true;
         all->free_seat = all->seats[l->seat];
         all->seats[l->seat] = l->index;
     }
-    theater__timerq *queue = &all->queues[theater__turn_is_pooled(l->turn)];
+    theater__timerq *queue = &all->queues[queue_of(l->turn)];
     theater__timerq_start(queue, l->seat, key_of(wanted_ns));
 }
 
@@ -68,9 +94,7 @@ void evict_withdraw(theater_host *host, live *l)
         return;
     }
     evictor *all = &host->evictor;
-    bool found = theater__timerq_stop(&all->queues[0], l->seat);
-    found = theater__timerq_stop(&all->queues[1], l->seat) || found;
-    THEATER_ASSERT(found);
+    leave_queue(all, l->seat);
     all->seats[l->seat] = all->free_seat;
     all->free_seat = l->seat;
     l->is_on_offer = false;
@@ -79,8 +103,12 @@ void evict_withdraw(theater_host *host, live *l)
 /* Which of the queues the next one to go is in. */
 static const theater__timerq *choose(const theater_host *host)
 {
-    const theater__timerq *on_demand = &host->evictor.queues[0];
-    const theater__timerq *pooled = &host->evictor.queues[1];
+    const theater__timerq *on_demand = &host->evictor.queues[EVICT_ON_DEMAND];
+    const theater__timerq *pooled = &host->evictor.queues[EVICT_POOLED];
+    const theater__timerq *lasting = &host->evictor.queues[EVICT_LONG];
+    if (lasting->count > host->live_max / LONG_SHARE || on_demand->count + pooled->count == 0) {
+        return lasting;
+    }
     uint32_t slots = theater__engine_pooled_max(host->engine);
     if (slots > 0 && theater__engine_pooled(host->engine) >= slots && pooled->count > 0) {
         return pooled;

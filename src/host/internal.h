@@ -162,9 +162,15 @@ typedef struct parked_note {
 } parked_note;
 
 /* Sleepers that may be evicted, see evict.c. */
-#define EVICT_QUEUES 2u
+typedef enum evict_queue {
+    EVICT_ON_DEMAND = 0,
+    EVICT_POOLED = 1,
+    EVICT_LONG = 2, /* expensive to bring back, whatever its place */
+    EVICT_QUEUES = 3
+} evict_queue;
+
 typedef struct evictor {
-    theater__timerq queues[EVICT_QUEUES]; /* on demand, pooled; least key: the farthest due */
+    theater__timerq queues[EVICT_QUEUES]; /* least key: the farthest due */
     uint32_t *seats;                      /* the index of who sits there, or the next free seat */
     uint32_t free_seat;
 } evictor;
@@ -211,8 +217,8 @@ struct theater_host {
     actor **chunks;
     uint32_t actors_count;
     theater__map index;
-    theater__timerq mono_queue;  /* ns */
-    theater__timerq wall_queue;  /* ms */
+    theater__timerq mono_queue; /* ns */
+    theater__timerq wall_queue; /* ms */
     evictor evictor;
 
     theater__list urgent;  /* ready, and a wait of theirs has ended */

@@ -4,9 +4,9 @@
  * the wanted event, and gives the frames in chain order. Each record read from disk is checked; one
  * that is still in a group in memory needs no check.
  *
- * A read happens at the call, on the owner's thread: records of an actor that is being woken are few
- * and mostly in the page cache. The completion comes with the next poll, as from a store that is
- * slower.
+ * A read happens at the call, on the owner's thread: records of an actor that is being woken are
+ * few and mostly in the page cache. The completion comes with the next poll, as from a store that
+ * is slower.
  *
  *     genesis <── … <── record of from_seq <── record <── record at place
  *                       └───────────── what is given ───────────┘

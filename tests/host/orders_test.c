@@ -556,6 +556,33 @@ static void budget_of_events__is_that_of_the_call_not_of_the_instance(void **sta
     assert_int_equal(end_of_work(1), THEATER_END_LIMIT);
 }
 
+/* Thirty turns, no one of them near its budget, beside a neighbour that takes the place. */
+static theater_end_reason end_of_labour(uint32_t live_max)
+{
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.live_max = live_max;
+    harness_open_with(&h, &options, false, &handler);
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    theater_limits limits = THEATER_LIMITS_INIT;
+    limits.call_cpu_ms_max = 200;
+    theater_id id = harness_spawn(&h, component, "work", "[30, 60000000]", &limits);
+    (void)harness_spawn(&h, component, "work", "[60, 1]", NULL);
+    harness_run(&h);
+    theater_end_reason reason = harness_find(&h, id)->reason;
+    harness_close(&h);
+    return reason;
+}
+
+static void budget_of_cpu__is_that_of_the_call_not_of_the_instance(void **state)
+{
+    (void)state;
+    assert_int_equal(end_of_labour(100), THEATER_END_CPU);
+    assert_int_equal(end_of_labour(1), THEATER_END_CPU);
+}
+
 /* No turn uses up its budget; all of them together do, in one instance that is replayed. */
 static void audit__counts_the_cpu_of_a_turn_by_the_turn(void **state)
 {
@@ -674,6 +701,7 @@ int main(void)
         cmocka_unit_test(overdue__fails_on_another_boot_too),
         cmocka_unit_test(deadline__is_not_late_because_others_work),
         cmocka_unit_test(budget_of_events__is_that_of_the_call_not_of_the_instance),
+        cmocka_unit_test(budget_of_cpu__is_that_of_the_call_not_of_the_instance),
         cmocka_unit_test(audit__counts_the_cpu_of_a_turn_by_the_turn),
         cmocka_unit_test(turn__does_not_go_on_from_the_middle_of_its_chain),
     };

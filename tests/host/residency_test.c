@@ -116,6 +116,14 @@ static void restart__continues_where_it_stopped(void **state)
     harness_close(&h);
 }
 
+static void settle(harness *h)
+{
+    bool more = true;
+    while (more) {
+        assert_int_equal(theater_host_dispatch(h->host, &more, NULL), THEATER_OK);
+    }
+}
+
 static bool is_pooled(const harness *h, theater_id id)
 {
     const live *l = actor_at(h->host, actor_find(h->host, &id))->live;
@@ -133,14 +141,11 @@ static void pool__is_for_those_who_come_and_go(void **state)
     harness_open(&h, &options, false);
     theater_actor_component *sleeper = harness_load(&h, EXAMPLE_GUESTS, "sleep.wat");
     theater_id last = {{0}};
-    bool more = true;
     uint32_t slots = theater__engine_pooled_max(h.host->engine);
     assert_in_range(slots, 1, options.live_max - 1);
     for (size_t i = 0; i < options.live_max + 100; i++) {
         last = harness_spawn(&h, sleeper, "run", "[3600000]", NULL);
-        do {
-            assert_int_equal(theater_host_dispatch(h.host, &more, NULL), THEATER_OK);
-        } while (more);
+        settle(&h);
         assert_true(is_pooled(&h, last) || i < options.live_max);
     }
     theater_host_stats stats = {.struct_size = sizeof(stats)};
@@ -151,12 +156,47 @@ static void pool__is_for_those_who_come_and_go(void **state)
     harness_close(&h);
 }
 
+static bool is_resident(const harness *h, theater_id id)
+{
+    const live *l = actor_at(h->host, actor_find(h->host, &id))->live;
+    return l != NULL && l->turn != NULL;
+}
+
+/* Three places. Whoever worked long is due last, and stays; of two, one has to go. */
+static void long_call__stays_within_its_share(void **state)
+{
+    (void)state;
+    harness h;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.live_max = 3;
+    harness_open(&h, &options, false);
+    theater_actor_component *worker = harness_load(&h, GUESTS, "attacks.wat");
+    theater_actor_component *sleeper = harness_load(&h, EXAMPLE_GUESTS, "sleep.wat");
+    theater_id first = harness_spawn(&h, worker, "toil", "[200000000,3000000]", NULL);
+    settle(&h);
+    for (size_t i = 0; i < 5; i++) {
+        theater_id next = harness_spawn(&h, sleeper, "run", "[1000000]", NULL);
+        settle(&h);
+        assert_true(is_resident(&h, next));
+        assert_true(is_resident(&h, first));
+    }
+    theater_id second = harness_spawn(&h, worker, "toil", "[200000000,3100000]", NULL);
+    settle(&h);
+    assert_true(is_resident(&h, first) && is_resident(&h, second));
+    (void)harness_spawn(&h, sleeper, "run", "[1000000]", NULL);
+    settle(&h);
+    assert_true(is_resident(&h, first));
+    assert_false(is_resident(&h, second));
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(residency__is_never_visible_in_a_chain),
         cmocka_unit_test(restart__continues_where_it_stopped),
         cmocka_unit_test(pool__is_for_those_who_come_and_go),
+        cmocka_unit_test(long_call__stays_within_its_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
  */
 #include "stage.h"
 
+#include <poll.h>
+
 static const stage_options plain = {0};
 static const stage_options cramped = {.live_max = 1};
 
@@ -144,17 +146,23 @@ static void cancel__and_its_kin_of_evicted_sleepers(void **state)
     stage_close(&s);
 }
 
-/* An evicted sleeper that is ended after its due time came, in the same iteration. */
+/* Sleepers, one of them evicted, that are ended when the alarm has rung for the first and no
+ * iteration has seen it yet: only the machine's clock goes on while nobody looks. */
 static void cancel__of_one_that_has_just_come_due(void **state)
 {
     (void)state;
     stage s;
+    bool more = true;
     stage_open(&s, &cramped);
     theater_actor_component *component = stage_load(&s, "clock.wat");
-    theater_id first = stage_spawn(&s, component, "sleep", "[10]");
-    theater_id second = stage_spawn(&s, component, "sleep", "[20]");
+    theater_id first = stage_spawn(&s, component, "sleep", "[500]");
+    theater_id second = stage_spawn(&s, component, "sleep", "[520]");
     stage_until(&s, first, THEATER_ACTOR_ASLEEP);
     stage_until(&s, second, THEATER_ACTOR_ASLEEP);
+    struct pollfd alarm = {theater_host_fd(s.host), POLLIN, 0};
+    while (theater_host_dispatch(s.host, &more, NULL) == THEATER_OK && more) {
+    }
+    assert_int_equal(poll(&alarm, 1, -1), 1);
     assert_int_equal(theater_host_cancel(s.host, second, NULL, NULL), THEATER_OK);
     assert_int_equal(theater_host_cancel(s.host, first, NULL, NULL), THEATER_OK);
     stage_run(&s);

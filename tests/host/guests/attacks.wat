@@ -59,6 +59,12 @@
     (func (export "fall") (param $ms i64)
       (call $sleep (local.get $ms) (i32.const 16))
       (unreachable))
+    ;; Work, then a wait.
+    (func (export "toil") (param $rounds i64) (param $ms i64)
+      (loop $again
+        (local.set $rounds (i64.sub (local.get $rounds) (i64.const 1)))
+        (br_if $again (i64.ne (local.get $rounds) (i64.const 0))))
+      (call $sleep (local.get $ms) (i32.const 16)))
     ;; A log line before and after each of three waits.
     (func (export "talk") (param $ms i64)
       (local $i i32)
@@ -86,5 +92,7 @@
   (func (export "tables") (result u64) (canon lift (core func $guest "tables")))
   (func (export "long-line") (canon lift (core func $guest "long-line")))
   (func (export "fall") (param "ms" u64) (canon lift (core func $guest "fall")))
+  (func (export "toil") (param "rounds" u64) (param "ms" u64)
+    (canon lift (core func $guest "toil")))
   (func (export "talk") (param "ms" u64) (canon lift (core func $guest "talk")))
 )

@@ -157,6 +157,13 @@ theater_status theater__turn_note(theater__turn *turn, theater_event_kind kind,
 theater_status theater__turn_flush(theater__turn *turn, theater_error *err);
 const theater__chain_writer *theater__turn_writer(const theater__turn *turn);
 void theater__turn_taken(theater__turn *turn);
+/*
+ * What a turn costs to replay, from where on a call is long: 3,000 sleeps or so, or as much CPU
+ * time as they take. Such a turn is kept in memory while others can go.
+ */
+#define THEATER__LONG_CALL_BYTES ((uint64_t)512 << 10)
+#define THEATER__LONG_CALL_CPU_NS ((uint64_t)5000000)
+bool theater__turn_is_long(const theater__turn *turn);
 /* Its guest has a slot of the engine's pool. */
 bool theater__turn_is_pooled(const theater__turn *turn);
 /* Bytes that wait in the writer: a guest that never suspends is flushed in pieces. */
