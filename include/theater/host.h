@@ -55,11 +55,14 @@ typedef struct theater_host_options {
     theater_log_level log_level_max;
     bool is_frozen; /**< nothing runs by itself: no sleeper wakes, nothing is given out, nothing is
                          spawned; what theater_host_act() records is taken up by the next host */
+    bool store_adopt; /**< open the store though it is a copy of another one, and make it one of its
+                           own. For whoever knows that the original will never run again: two of
+                           one store run every effect twice */
 } theater_host_options;
-#define THEATER_HOST_OPTIONS_INIT                                                           \
-    {                                                                                       \
-        sizeof(theater_host_options), NULL, false, THEATER_CLOCK_REAL, {0}, 0,              \
-            THEATER_OVERDUE_LATE, 0, false, NULL, NULL, NULL, NULL, THEATER_LOG_INFO, false \
+#define THEATER_HOST_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(theater_host_options), NULL, false, THEATER_CLOCK_REAL, {0}, 0,                     \
+            THEATER_OVERDUE_LATE, 0, false, NULL, NULL, NULL, NULL, THEATER_LOG_INFO, false, false \
     }
 
 /**
@@ -143,7 +146,8 @@ THEATER_API void theater_host_on_parked(theater_host *host, theater_parked_fn *c
 
 /**
  * \brief Opens the store and takes up every actor in it where it stopped.
- * \retval THEATER_ERR_STORE   the store cannot be opened; another process holds it
+ * \retval THEATER_ERR_STORE   the store cannot be opened; another process holds it; it is a copy
+ *                             (see `store_adopt`)
  * \retval THEATER_ERR_CORRUPT it is damaged
  */
 THEATER_API theater_status theater_host_open(theater_host *host, theater_error *err);

@@ -250,6 +250,7 @@ static int make_host(cli_host *host, const cli_host_settings *settings, bool mus
     options.seed = settings->seed;
     options.live_max = (uint32_t)settings->live_max;
     options.is_frozen = settings->is_frozen;
+    options.store_adopt = settings->adopt;
     options.trap_unknown_imports = settings->trap_unknown_imports;
     options.log = on_log;
     options.log_level_max = settings->quiet     ? THEATER_LOG_ERROR

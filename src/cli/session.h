@@ -29,6 +29,7 @@ typedef struct cli_host_settings {
     bool trap_unknown_imports;
     bool no_control; /* no control socket beside the log */
     bool is_frozen;
+    bool adopt;        /* a copy of a store is opened, too */
     uint64_t live_max; /* 0: the library's */
     const char *clock; /* NULL: real */
     uint64_t seed;
@@ -40,6 +41,8 @@ typedef struct cli_host_settings {
     {                                        \
         .max_sleep = 3600000, .min_sleep = 1 \
     }
+
+#define CLI_ADOPT_HELP "open a store that is a copy: its original will never run again"
 
 /* Rows for their option tables; base is where the cli_host_settings lie in the settings. */
 #define CLI_OPTIONS_HOST(type, base)                                                             \
@@ -57,6 +60,7 @@ typedef struct cli_host_settings {
          offsetof(type, base.no_control),                                                        \
          0,                                                                                      \
          0},                                                                                     \
+        {"adopt", CLI_FLAG, NULL, CLI_ADOPT_HELP, offsetof(type, base.adopt), 0, 0},             \
     {                                                                                            \
         "trap-unknown-imports", CLI_FLAG, NULL, "trap at the call instead of refusing to start", \
             offsetof(type, base.trap_unknown_imports), 0, 0                                      \

@@ -282,6 +282,7 @@ theater_status theater_host_open(theater_host *host, theater_error *err)
     memset(&options, 0, sizeof(options));
     options.url = host->store_url;
     options.must_exist = host->options.store_must_exist;
+    options.adopt = host->options.store_adopt;
     options.log = host->log;
     memcpy(options.boot, host->env.boot, sizeof(options.boot));
     options.wall = theater__clock_wall(host->clock);
