@@ -229,18 +229,19 @@ static int refuse_name(const char *name, void *userdata)
     return 1;
 }
 
-/* Makes the directory, or takes one that is empty. */
-static theater_status make_target(const backup *it)
+theater_status theater__backup_target(theater__io *io, const char *target, theater_error *err)
 {
-    int result = it->io->mkdir(it->io, it->to, 0700);
+    int result = io->mkdir(io, target, 0700);
     if (result == -EEXIST) {
-        result = it->io->list(it->io, it->to, refuse_name, NULL);
+        result = io->list(io, target, refuse_name, NULL);
         if (result > 0) {
-            return theater__fail(it->err, THEATER_ERR_EXISTS,
-                                 "'%s' is not empty; name a new directory for the copy", it->to);
+            return theater__fail(err, THEATER_ERR_EXISTS,
+                                 "'%s' is not empty; name a new directory for the copy", target);
         }
     }
-    return result < 0 ? fail_write(it, result) : THEATER_OK;
+    return result < 0 ? theater__fail_errno(err, THEATER_ERR_IO, -result,
+                                            "the copy '%s' cannot be written", target)
+                      : THEATER_OK;
 }
 
 /* Reads all of it as a start without indexes does, and marks it as what it is. */
@@ -266,7 +267,7 @@ theater_status theater__logstore_backup(const char *directory, const char *targe
     theater_status status = theater__store_id_read(it.io, directory, id, err);
     if (status == THEATER_OK) {
         it.seed = theater__format_seed(id);
-        status = make_target(&it);
+        status = theater__backup_target(it.io, target, err);
     }
     if (status == THEATER_OK) {
         status = copy_segments(&it);
