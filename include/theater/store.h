@@ -34,7 +34,8 @@ THEATER_BEGIN_DECLS
  * \retval THEATER_ERR_NOTFOUND there is no such store
  * \retval THEATER_ERR_STORE    a start was interrupted while it made the shards; the next one that
  *                              asks for the same number goes on with it
- * \retval THEATER_ERR_CORRUPT  what says how many there are is damaged
+ * \retval THEATER_ERR_CORRUPT  what says how many there are is damaged, or a shard is missing; what
+ *                              is there can still be looked at
  */
 THEATER_API theater_status theater_store_shards(const char *url, uint32_t *out_count,
                                                 theater_error *err);

@@ -148,7 +148,7 @@ static theater_status act_at_rest(const cli_url *url, theater_act_kind kind,
     cli_session session;
     cli_host *host = NULL;
     cli_session_init(&session, &settings);
-    int exit_status = cli_session_add(&session, url, true, &host);
+    int exit_status = cli_session_add(&session, url, cli_store_shard_of(url, id), true, &host);
     theater_status status = THEATER_ERR_INTERNAL;
     if (exit_status == CLI_EXIT_OK) {
         theater_host_on_parked(host->host, NULL, NULL); /* the reason comes with the outcome */
@@ -165,8 +165,12 @@ static theater_status act(const cli_url *url, theater_act_kind kind, const cli_a
 {
     const char *by = with->by;
     bool has_host = false;
-    theater_status status = act_running(url, kind, by, id_text, out, &has_host, err);
-    if (has_host) {
+    cli_url at;
+    theater_status status = cli_store_at(url, cli_store_shard_of(url, id), &at, err);
+    if (status == THEATER_OK) {
+        status = act_running(&at, kind, by, id_text, out, &has_host, err);
+    }
+    if (has_host || status == THEATER_ERR_INVALID) {
         return status;
     }
     status = theater_control_by(by, out->by, err);
@@ -178,7 +182,7 @@ static theater_status act(const cli_url *url, theater_act_kind kind, const cli_a
     }
     /* Somebody has the lock: one that has come since, or one without a control socket. */
     theater_error second = THEATER_ERROR_INIT;
-    theater_status again = act_running(url, kind, by, id_text, out, &has_host, &second);
+    theater_status again = act_running(&at, kind, by, id_text, out, &has_host, &second);
     if (has_host) {
         *err = second;
         return again;

@@ -115,10 +115,8 @@ theater_status shard_check(const theater_host *host, const theater_id *id, theat
     if (shard == host->options.shard) {
         return THEATER_OK;
     }
-    char text[THEATER_ID_TEXT_SIZE];
-    theater_id_format(*id, text);
-    return theater__fail(err, otherwise, "actor %s belongs to shard %u of %u, this is shard %u",
-                         text, (unsigned)shard, (unsigned)count, (unsigned)host->options.shard);
+    return theater__fail(err, otherwise, "its id belongs to shard %u of %u, this is shard %u",
+                         (unsigned)shard, (unsigned)count, (unsigned)host->options.shard);
 }
 
 theater_status recover_all(theater_host *host, theater_error *err)

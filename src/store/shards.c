@@ -401,7 +401,7 @@ theater_status theater__shards_count(const char *directory, uint32_t *out_count,
         return status;
     }
     if (found.has_shards) {
-        return read_count(theater__io_system(), directory, out_count, err);
+        return read_whole(theater__io_system(), directory, &found, out_count, err);
     }
     if (found.has_id) {
         *out_count = 1;
