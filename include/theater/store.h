@@ -51,9 +51,9 @@ THEATER_API uint32_t theater_store_shard_of(theater_id id, uint32_t shards_count
 /**
  * \brief Copies a store, at rest or in use, into a directory of its own, and checks the copy.
  *
- * All that was acknowledged before the call is in the copy, components included; of what is
- * recorded meanwhile a part may be. The copy knows that it is one: two of one store would run every
- * effect twice, so a host opens it with `store_adopt` only. Looking at it needs nothing.
+ * All that was acknowledged before the call is in the copy, of every shard, components included; of
+ * what is recorded meanwhile a part may be. The copy knows that it is one: two of one store would
+ * run every effect twice, so a host opens it with `store_adopt` only. Looking at it needs nothing.
  *
  * Waits for the disk; memory is bounded by the largest component and one segment (64 MiB), and what
  * a start needs for the actors. Any thread.
