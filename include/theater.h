@@ -32,6 +32,7 @@
 #include <theater/measure.h>
 #include <theater/runtime.h>
 #include <theater/shutdown.h>
+#include <theater/store.h>
 #include <theater/time.h>
 #include <theater/timing.h>
 #include <theater/value.h>

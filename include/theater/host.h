@@ -13,6 +13,9 @@
  * elsewhere, or from a signal handler.
  *
  * Stopping is at any moment as safe as being killed: sleepers are in the store already.
+ *
+ * One thread too few? A store can be made with several shards (theater/store.h): each is run by a
+ * host of its own, in a thread or a process of its own, and they know nothing of each other.
  */
 #ifndef THEATER_HOST_H
 #define THEATER_HOST_H
@@ -46,7 +49,7 @@ typedef struct theater_host_options {
     theater_wall virtual_start; /**< VIRTUAL: where wall time begins; 0: 2026-01-01 */
     uint64_t seed;              /**< VIRTUAL: of ids and salts, so that chains repeat */
     theater_overdue_policy overdue;
-    uint32_t live_max;           /**< instances in memory; 0, and the most: vm.max_map_count / 8 */
+    uint32_t live_max; /**< instances in memory; 0, and the most: vm.max_map_count / 8 / shards */
     bool trap_unknown_imports;   /**< trap by name at the call instead of refusing the component */
     const char *cache_directory; /**< compiled code; NULL: $XDG_CACHE_HOME/theater, "" for none */
     const char *compiler_path;   /**< theater-compile; NULL: found beside the library */
@@ -55,11 +58,18 @@ typedef struct theater_host_options {
     theater_log_level log_level_max;
     bool is_frozen; /**< nothing runs by itself: no sleeper wakes, nothing is given out, nothing is
                          spawned; what theater_host_act() records is taken up by the next host */
+    bool store_adopt; /**< open the store though it is a copy of another one, and make it one of its
+                           own. For whoever knows that the original will never run again: two of
+                           one store run every effect twice */
+    uint32_t shard;   /**< which shard of the store this host runs, from 0 */
+    uint32_t shards_count; /**< shards of the store: as many as a new one gets, for good; what an
+                                old one has, see theater_store_shards(); 0: 1 */
 } theater_host_options;
-#define THEATER_HOST_OPTIONS_INIT                                                           \
-    {                                                                                       \
-        sizeof(theater_host_options), NULL, false, THEATER_CLOCK_REAL, {0}, 0,              \
-            THEATER_OVERDUE_LATE, 0, false, NULL, NULL, NULL, NULL, THEATER_LOG_INFO, false \
+#define THEATER_HOST_OPTIONS_INIT                                                            \
+    {                                                                                        \
+        sizeof(theater_host_options), NULL, false, THEATER_CLOCK_REAL, {0}, 0,               \
+            THEATER_OVERDUE_LATE, 0, false, NULL, NULL, NULL, NULL, THEATER_LOG_INFO, false, \
+            false, 0, 0                                                                      \
     }
 
 /**
@@ -67,6 +77,9 @@ typedef struct theater_host_options {
  * \param options  NULL for the defaults
  * \param out_host to be freed with theater_host_free()
  * \param err      optional
+ * \retval THEATER_ERR_INVALID no such shard; several shards and a virtual clock, which cannot jump
+ *                             in several threads at once
+ * \retval THEATER_ERR_LIMIT   more than THEATER_SHARDS_MAX shards
  */
 THEATER_API theater_status theater_host_new(const theater_host_options *options,
                                             theater_host **out_host, theater_error *err);
@@ -143,8 +156,10 @@ THEATER_API void theater_host_on_parked(theater_host *host, theater_parked_fn *c
 
 /**
  * \brief Opens the store and takes up every actor in it where it stopped.
- * \retval THEATER_ERR_STORE   the store cannot be opened; another process holds it
+ * \retval THEATER_ERR_STORE   the store cannot be opened; another process holds it; it is a copy
+ *                             (see `store_adopt`)
  * \retval THEATER_ERR_CORRUPT it is damaged
+ * \retval THEATER_ERR_INVALID it has another number of shards, which the message names
  */
 THEATER_API theater_status theater_host_open(theater_host *host, theater_error *err);
 
@@ -184,7 +199,8 @@ typedef struct theater_spawn_options {
  * \param component of this host
  * \param options   NULL for the defaults
  * \param out_id    set on success; may be NULL
- * \retval THEATER_ERR_INVALID  arguments of the wrong type; min > max of limits
+ * \retval THEATER_ERR_INVALID  arguments of the wrong type; min > max of limits; an id that lives
+ *                              in another shard than the host's
  * \retval THEATER_ERR_NOTFOUND no such export; the message lists what there is
  * \retval THEATER_ERR_EXISTS   that id is there with another genesis (with an equal one: OK)
  * \retval THEATER_ERR_LIMIT    actors_max

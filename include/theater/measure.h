@@ -31,6 +31,9 @@ typedef struct theater_histogram {
 
 /** \brief Counts a value. */
 THEATER_API void theater_histogram_add(theater_histogram *histogram, uint64_t value);
+/** \brief Adds all values of one to another: of the hosts of several shards, say. */
+THEATER_API void theater_histogram_merge(theater_histogram *histogram,
+                                         const theater_histogram *other);
 /**
  * \brief The value that a part of all values does not exceed.
  * \param histogram borrowed

@@ -136,17 +136,19 @@ static theater_status act_frozen(theater_host *host, theater_act_kind kind, thea
     return status;
 }
 
-static theater_status act_at_rest(const cli_url *url, theater_act_kind kind, theater_id id,
-                                  outcome *out, theater_error *err)
+static theater_status act_at_rest(const cli_url *url, theater_act_kind kind,
+                                  const cli_act_settings *with, theater_id id, outcome *out,
+                                  theater_error *err)
 {
     cli_host_settings settings = CLI_HOST_SETTINGS_INIT;
     settings.quiet = true;
     settings.is_frozen = true;
     settings.no_control = true;
+    settings.adopt = with->adopt;
     cli_session session;
     cli_host *host = NULL;
     cli_session_init(&session, &settings);
-    int exit_status = cli_session_add(&session, url, true, &host);
+    int exit_status = cli_session_add(&session, url, cli_store_shard_of(url, id), true, &host);
     theater_status status = THEATER_ERR_INTERNAL;
     if (exit_status == CLI_EXIT_OK) {
         theater_host_on_parked(host->host, NULL, NULL); /* the reason comes with the outcome */
@@ -158,24 +160,29 @@ static theater_status act_at_rest(const cli_url *url, theater_act_kind kind, the
 
 /* ---- either ---------------------------------------------------------------------------------- */
 
-static theater_status act(const cli_url *url, theater_act_kind kind, const char *by, theater_id id,
-                          const char *id_text, outcome *out, theater_error *err)
+static theater_status act(const cli_url *url, theater_act_kind kind, const cli_act_settings *with,
+                          theater_id id, const char *id_text, outcome *out, theater_error *err)
 {
+    const char *by = with->by;
     bool has_host = false;
-    theater_status status = act_running(url, kind, by, id_text, out, &has_host, err);
-    if (has_host) {
+    cli_url at;
+    theater_status status = cli_store_at(url, cli_store_shard_of(url, id), &at, err);
+    if (status == THEATER_OK) {
+        status = act_running(&at, kind, by, id_text, out, &has_host, err);
+    }
+    if (has_host || status == THEATER_ERR_INVALID) {
         return status;
     }
     status = theater_control_by(by, out->by, err);
     if (status == THEATER_OK) {
-        status = act_at_rest(url, kind, id, out, err);
+        status = act_at_rest(url, kind, with, id, out, err);
     }
     if (status != THEATER_ERR_STORE) {
         return status;
     }
     /* Somebody has the lock: one that has come since, or one without a control socket. */
     theater_error second = THEATER_ERROR_INIT;
-    theater_status again = act_running(url, kind, by, id_text, out, &has_host, &second);
+    theater_status again = act_running(&at, kind, by, id_text, out, &has_host, &second);
     if (has_host) {
         *err = second;
         return again;
@@ -202,7 +209,7 @@ int cli_act(const cli_command *command, theater_act_kind kind, const cli_act_set
                                 ? cli_store_for_run(settings->store, id, &url, &error)
                                 : cli_store_find(id, &url, &error);
     if (status == THEATER_OK) {
-        status = act(&url, kind, settings->by, id, text, &done, &error);
+        status = act(&url, kind, settings, id, text, &done, &error);
     }
     if (status != THEATER_OK) {
         return cli_say_error(&error);

@@ -64,7 +64,7 @@ typedef struct bench_host {
 } bench_host;
 
 /* Opened, empty. The exit status; a line was said. */
-int bench_host_open(bench_host *b, const bench_place *place, uint64_t live_max);
+int bench_host_open(bench_host *b, const bench_place *place, cli_shard shard, uint64_t live_max);
 void bench_host_close(bench_host *b);
 /* A built-in component, or a file. */
 int bench_host_load(bench_host *b, const char *text, const char *path);

@@ -144,13 +144,17 @@ static theater_status add_handlers(bench_host *b, theater_error *err)
     return status;
 }
 
-int bench_host_open(bench_host *b, const bench_place *place, uint64_t live_max)
+int bench_host_open(bench_host *b, const bench_place *place, cli_shard shard, uint64_t live_max)
 {
     theater_error error = THEATER_ERROR_INIT;
     theater_host_options options = THEATER_HOST_OPTIONS_INIT;
     memset(b, 0, sizeof(*b));
     options.store_url = place->url.text;
-    options.live_max = (uint32_t)live_max;
+    options.shard = shard.number;
+    options.shards_count = shard.count;
+    if (live_max != 0) {
+        options.live_max = live_max > shard.count ? (uint32_t)(live_max / shard.count) : 1;
+    }
     options.log = on_log;
     options.log_level_max = THEATER_LOG_WARNING;
     theater_status status = theater_host_new(&options, &b->host, &error);

@@ -5,13 +5,12 @@
  *     create ──> all asleep ──> (first due) ──> all awake and done ──> chains verified
  *            memory is read here      CPU and lateness up to here
  *
- * Creating goes on only as far as the actors get to sleep: what is spawned and does not sleep yet
- * is bounded, so that memory is what sleepers need and not what a queue of starters does.
+ * Who creates and runs them is bench_lanes.c, in one thread or in one for each shard.
  *
  * Dues that are spread are given out in an order that jumps: actors that were created one after the
  * other, whose records lie side by side, do not wake one after the other.
  */
-#include "bench.h"
+#include "bench_sleepers.h"
 #include "commands.h"
 #include "memory.h"
 #include "session.h"
@@ -23,10 +22,6 @@
 #define NOT_GIVEN UINT64_MAX
 /* The host's bound of actors. */
 #define COUNT_MAX ((uint64_t)1 << 24)
-#define SPAWN_BATCH 256u
-/* Spawned and not asleep yet, at the most. */
-#define STARTERS_MAX 1024u
-#define WAIT_MS 200
 /* Creating is given so much time before the first is due, unless it is said. */
 #define BEGIN_MS 3000u
 #define BEGIN_US_EACH 60u
@@ -36,19 +31,6 @@
 #define PLACE_STEP 2654435761u
 /* Sleepers behind the baseline, for a figure of bytes each to mean something. */
 #define BYTES_EACH_MIN 1000u
-
-typedef struct sleepers_settings {
-    uint64_t count;
-    uint64_t sleep_ms;
-    uint64_t due_in_ms;
-    uint64_t spread_ms;
-    uint64_t begin_in_ms;
-    uint64_t resident;
-    uint64_t verify;
-    const char *store;
-    bool json;
-    bool quiet;
-} sleepers_settings;
 
 static const cli_option options[] = {
     {"count", CLI_U64, "N", "actors (needed)", offsetof(sleepers_settings, count), 1, COUNT_MAX},
@@ -62,6 +44,8 @@ static const cli_option options[] = {
      offsetof(sleepers_settings, begin_in_ms), 1, 0},
     {"resident", CLI_U64, "N", "instances in memory at once (default: by vm.max_map_count)",
      offsetof(sleepers_settings, resident), 1, UINT32_MAX},
+    {"shards", CLI_U64, "N", "logs, each with a host in a thread of its own (default: 1)",
+     offsetof(sleepers_settings, shards), 1, THEATER_SHARDS_MAX},
     {"verify", CLI_U64, "N", "chains to verify afterwards (default: all)",
      offsetof(sleepers_settings, verify), 0, 0},
     {"store", CLI_TEXT, "URL", "log:DIR or memory: (default: a log that is removed again)",
@@ -70,29 +54,6 @@ static const cli_option options[] = {
     {"quiet", CLI_FLAG, NULL, "no lines of progress", offsetof(sleepers_settings, quiet), 0, 0},
     CLI_OPTION_HELP,
 };
-
-typedef struct sleepers {
-    const sleepers_settings *with;
-    const char *path; /* of the component; NULL: the built-in one */
-    bench_place place;
-    bench_host bench;
-    uint64_t created;
-    uint64_t start_ns;
-    uint64_t start_wall_ms;
-    uint64_t first_due_ms; /* wall; not with --sleep */
-    uint64_t all_asleep_ns;
-    uint64_t done_ns;
-    uint64_t said_ns;
-    bench_usage start;
-    bench_usage baseline; /* RSS when the places in memory were taken */
-    uint64_t baseline_count;
-    bench_usage asleep;
-    bench_usage done;
-    uint64_t asleep_store_bytes;
-    uint64_t verified;
-    uint64_t damaged;
-    uint64_t early;
-} sleepers;
 
 /* ---- the plan -------------------------------------------------------------------------------- */
 
@@ -112,134 +73,76 @@ static bool has_deadline(const sleepers *s)
     return s->with->due_in_ms != NOT_GIVEN && s->path == NULL;
 }
 
-static theater_status spawn_next(sleepers *s, theater_error *err)
+theater_status sleepers_spawn(sleepers_lane *lane, uint64_t number, theater_error *err)
 {
+    const sleepers *s = lane->all;
     char args[32];
-    uint64_t number = s->with->sleep_ms;
+    uint64_t argument = s->with->sleep_ms;
     if (has_deadline(s)) {
-        number = due_of(s, s->created);
+        argument = due_of(s, number);
     } else if (s->with->sleep_ms == NOT_GIVEN) {
-        uint64_t due_ms = due_of(s, s->created);
+        uint64_t due_ms = due_of(s, number);
         uint64_t now_ms = bench_wall_ms();
-        number = due_ms > now_ms ? due_ms - now_ms : 1;
+        argument = due_ms > now_ms ? due_ms - now_ms : 1;
     }
-    (void)snprintf(args, sizeof(args), "[%" PRIu64 "]", number);
-    return bench_host_spawn(&s->bench, has_deadline(s) ? "until" : "run", args, err);
+    (void)snprintf(args, sizeof(args), "[%" PRIu64 "]", argument);
+    return bench_host_spawn(&lane->bench, has_deadline(s) ? "until" : "run", args, err);
 }
 
-/* ---- running --------------------------------------------------------------------------------- */
+/* ---- watching -------------------------------------------------------------------------------- */
 
-static uint64_t starters(const sleepers *s, const theater_host_stats *stats)
-{
-    uint64_t settled = stats->asleep + s->bench.ended;
-    return s->created > settled ? s->created - settled : 0;
-}
-
-/* *out_is_full: the actors have to get on first. */
-static int feed(sleepers *s, bool *out_is_full)
-{
-    theater_host_stats stats = bench_host_stats(&s->bench);
-    *out_is_full = starters(s, &stats) > STARTERS_MAX;
-    for (uint32_t i = 0; i < SPAWN_BATCH && s->created < s->with->count && !*out_is_full; i++) {
-        theater_error error = THEATER_ERROR_INIT;
-        theater_status status = spawn_next(s, &error);
-        if (status == THEATER_ERR_LIMIT) {
-            *out_is_full = true;
-        } else if (status != THEATER_OK) {
-            return cli_say_error(&error);
-        } else {
-            s->created++;
-        }
-    }
-    return CLI_EXIT_OK;
-}
-
-static void say_progress(sleepers *s)
+static void say_progress(sleepers *s, const sleepers_sum *sum)
 {
     if (s->with->quiet || !bench_is_time(&s->said_ns)) {
         return;
     }
     bench_usage usage;
-    theater_host_stats stats = bench_host_stats(&s->bench);
     bench_usage_get(&usage, false);
     double passed_s = (double)(bench_now_ns() - s->start_ns) / 1e9;
     cli_say("%.0f s: created %" PRIu64 " of %" PRIu64 " (%.0f/s), asleep %" PRIu64 ", done %" PRIu64
             ", RSS %.0f MiB",
-            passed_s, s->created, s->with->count,
+            passed_s, sum->created, s->with->count,
             s->all_asleep_ns == 0
-                ? (double)s->created / passed_s
+                ? (double)sum->created / passed_s
                 : (double)s->with->count * 1e9 / (double)(s->all_asleep_ns - s->start_ns),
-            stats.asleep, s->bench.ended, (double)usage.rss_bytes / (1 << 20));
+            sum->asleep, sum->ended, (double)usage.rss_bytes / (1 << 20));
 }
 
-static void note_baseline(sleepers *s, const theater_host_stats *stats)
+static void note_baseline(sleepers *s, const sleepers_sum *sum)
 {
-    uint64_t resident = s->with->resident != 0 ? s->with->resident : stats->resident;
-    bool is_full = stats->evictions > resident && s->created > 2 * resident + STARTERS_MAX;
-    if (s->baseline_count == 0 && is_full && starters(s, stats) < SPAWN_BATCH) {
+    uint64_t resident = s->with->resident != 0 ? s->with->resident : sum->resident;
+    uint64_t settled = sum->asleep + sum->ended;
+    bool is_full = sum->evictions > resident && sum->created > 2 * resident + BENCH_STARTERS_MAX;
+    if (s->baseline_count == 0 && is_full && sum->created < settled + BENCH_SPAWN_BATCH) {
         bench_usage_get(&s->baseline, true);
-        s->baseline_count = s->created;
+        s->baseline_count = sum->created;
     }
 }
 
-static int create(sleepers *s)
-{
-    bool is_all_asleep = false;
-    while (!is_all_asleep && !cli_is_interrupted()) {
-        bool is_full = false;
-        int status = feed(s, &is_full);
-        if (status == CLI_EXIT_OK) {
-            bool is_waiting = is_full || s->created == s->with->count;
-            status = bench_host_step(&s->bench, is_waiting ? WAIT_MS : 0, NULL);
-        }
-        if (status != CLI_EXIT_OK) {
-            return status;
-        }
-        theater_host_stats stats = bench_host_stats(&s->bench);
-        note_baseline(s, &stats);
-        say_progress(s);
-        /* Who was overdue at once did not sleep, who ended did not wait for the others. */
-        uint64_t past = stats.wakes > s->bench.ended ? stats.wakes : s->bench.ended;
-        is_all_asleep = s->created == s->with->count && stats.asleep + past >= s->with->count;
-    }
-    s->all_asleep_ns = bench_now_ns();
-    return CLI_EXIT_OK;
-}
-
-/* Until the time is over, or until all are done. */
-static int drive(sleepers *s, uint64_t until_wall_ms)
-{
-    while (s->bench.ended < s->with->count && !cli_is_interrupted()) {
-        uint64_t now_ms = bench_wall_ms();
-        if (now_ms >= until_wall_ms) {
-            return CLI_EXIT_OK;
-        }
-        uint64_t left_ms = until_wall_ms - now_ms;
-        int status = bench_host_step(&s->bench, left_ms < WAIT_MS ? (int)left_ms : WAIT_MS, NULL);
-        if (status != CLI_EXIT_OK) {
-            return status;
-        }
-        say_progress(s);
-    }
-    return CLI_EXIT_OK;
-}
-
-static int sleep_and_wake(sleepers *s)
+/* Memory is read a little later, if there is time for that. */
+static void note_asleep(sleepers *s, const sleepers_sum *sum)
 {
     uint64_t now_ms = bench_wall_ms();
     uint64_t first_ms =
         s->with->sleep_ms != NOT_GIVEN ? s->start_wall_ms + s->with->sleep_ms : s->first_due_ms;
-    int status = CLI_EXIT_OK;
-    if (now_ms + (uint64_t)2 * SETTLE_MS < first_ms) {
-        status = drive(s, now_ms + SETTLE_MS);
+    s->all_asleep_ns = sum->asleep_ns;
+    s->is_asleep_in_time = now_ms < first_ms;
+    bool has_time = now_ms + (uint64_t)2 * SETTLE_MS < first_ms;
+    s->settled_wall_ms = now_ms + (has_time ? SETTLE_MS : 0);
+}
+
+void sleepers_watch(sleepers *s)
+{
+    sleepers_sum sum = sleepers_lanes_sum(s);
+    note_baseline(s, &sum);
+    if (s->all_asleep_ns == 0 && sum.lanes_asleep == s->lanes_count) {
+        note_asleep(s, &sum);
     }
-    bench_usage_get(&s->asleep, now_ms < first_ms);
-    if (status == CLI_EXIT_OK) {
-        status = drive(s, UINT64_MAX);
+    if (s->all_asleep_ns != 0 && !s->is_asleep_read && bench_wall_ms() >= s->settled_wall_ms) {
+        bench_usage_get(&s->asleep, s->is_asleep_in_time);
+        s->is_asleep_read = true;
     }
-    s->done_ns = bench_now_ns();
-    bench_usage_get(&s->done, false);
-    return status;
+    say_progress(s, &sum);
 }
 
 /* ---- afterwards ------------------------------------------------------------------------------ */
@@ -283,12 +186,12 @@ static bool is_early(const sleepers *s, const theater_chain *chain, uint64_t i)
     return false;
 }
 
-static int verify_one(sleepers *s, theater_id id, uint64_t i)
+static int verify_one(sleepers *s, const sleepers_lane *lane, theater_id id, uint64_t i)
 {
     theater_error error = THEATER_ERROR_INIT;
     theater_chain *chain = NULL;
     theater_chain_report report;
-    theater_status status = theater_host_chain(s->bench.host, id, &chain, &error);
+    theater_status status = theater_host_chain(lane->bench.host, id, &chain, &error);
     if (status == THEATER_OK) {
         status = theater_chain_verify(chain, NULL, &report, &error);
     }
@@ -302,25 +205,36 @@ static int verify_one(sleepers *s, theater_id id, uint64_t i)
     return status == THEATER_OK ? CLI_EXIT_OK : cli_say_error(&error);
 }
 
-static int verify(sleepers *s)
+static int verify_lane(sleepers *s, const sleepers_lane *lane, uint64_t wanted)
 {
-    uint64_t count = s->with->verify < s->with->count ? s->with->verify : s->with->count;
-    id_list list = {.total = s->with->count, .wanted = count};
-    list.ids = cli_grow(NULL, 0, count + 1, sizeof(list.ids[0]));
+    id_list list = {.total = lane->count, .wanted = wanted};
+    list.ids = cli_grow(NULL, 0, wanted + 1, sizeof(list.ids[0]));
     if (list.ids == NULL) {
         cli_say("%s", theater_status_text(THEATER_ERR_NOMEM));
         return CLI_EXIT_IO;
     }
-    theater_host_visit(s->bench.host, take_id, &list);
+    theater_host_visit(lane->bench.host, take_id, &list);
     int status = CLI_EXIT_OK;
     for (uint64_t i = 0; i < list.count && status == CLI_EXIT_OK && !cli_is_interrupted(); i++) {
         uint64_t place = (i * list.total + list.wanted - 1) / list.wanted;
-        status = verify_one(s, list.ids[i], place);
+        status = verify_one(s, lane, list.ids[i], lane->first + place);
         if (!s->with->quiet && bench_is_time(&s->said_ns)) {
-            cli_say("verified %" PRIu64 " of %" PRIu64 " chains", i + 1, list.count);
+            cli_say("verified %" PRIu64 " chains", s->verified);
         }
     }
     cli_release(list.ids);
+    return status;
+}
+
+static int verify(sleepers *s)
+{
+    uint64_t count = s->with->verify < s->with->count ? s->with->verify : s->with->count;
+    int status = CLI_EXIT_OK;
+    for (uint32_t i = 0; i < s->lanes_count && status == CLI_EXIT_OK; i++) {
+        uint64_t wanted = count * (i + 1) / s->lanes_count - count * i / s->lanes_count;
+        wanted = wanted < s->lanes[i].count ? wanted : s->lanes[i].count;
+        status = verify_lane(s, &s->lanes[i], wanted);
+    }
     return status;
 }
 
@@ -346,6 +260,9 @@ static void add_life(const sleepers *s, bench_report *report, const theater_hist
     double count = (double)s->with->count;
     double created_s = (double)(s->all_asleep_ns - s->start_ns) / 1e9;
     bench_row_add(report, "count", "sleepers", "", 0, count);
+    if (s->lanes_count > 1) {
+        bench_row_add(report, "shards", "shards, a thread each", "", 0, (double)s->lanes_count);
+    }
     bench_row_add(report, "created_s", "created and asleep in", "s", 2, created_s);
     bench_row_add(report, "created_per_s", "created", "/s", 0, count / created_s);
     add_memory(s, report);
@@ -364,16 +281,27 @@ static void add_life(const sleepers *s, bench_report *report, const theater_hist
 
 static void add_work(const sleepers *s, bench_report *report)
 {
-    theater_host_stats stats = bench_host_stats(&s->bench);
-    const char *directory = cli_store_directory(&s->place.url);
-    bench_row_add(report, "evictions", "evictions", "", 0, (double)stats.evictions);
-    bench_row_add(report, "replays", "replays", "", 0, (double)stats.replays);
+    theater_host_stats sum = {0};
+    uint64_t store_bytes = 0;
+    bool has_files = cli_store_directory(&s->place.url) != NULL;
+    for (uint32_t i = 0; i < s->lanes_count; i++) {
+        theater_host_stats stats = bench_host_stats(&s->lanes[i].bench);
+        cli_url at;
+        if (has_files && cli_store_at(&s->place.url, s->lanes[i].shard, &at, NULL) == THEATER_OK) {
+            store_bytes += bench_directory_bytes(cli_store_directory(&at));
+        }
+        sum.evictions += stats.evictions;
+        sum.replays += stats.replays;
+        sum.prefetches += stats.prefetches;
+        sum.events += stats.events;
+    }
+    bench_row_add(report, "evictions", "evictions", "", 0, (double)sum.evictions);
+    bench_row_add(report, "replays", "replays", "", 0, (double)sum.replays);
     bench_row_add(report, "prefetches", "of them ahead of the due time", "", 0,
-                  (double)stats.prefetches);
-    bench_row_add(report, "events", "events", "", 0, (double)stats.events);
-    if (directory != NULL) {
-        bench_row_add(report, "store_mib", "store", "MiB", 1,
-                      (double)bench_directory_bytes(directory) / (1 << 20));
+                  (double)sum.prefetches);
+    bench_row_add(report, "events", "events", "", 0, (double)sum.events);
+    if (has_files) {
+        bench_row_add(report, "store_mib", "store", "MiB", 1, (double)store_bytes / (1 << 20));
     }
     bench_row_add(report, "verified", "chains verified", "", 0, (double)s->verified);
     bench_row_add(report, "damaged", "chains damaged", "", 0, (double)s->damaged);
@@ -395,13 +323,16 @@ static void say_if_slow(const sleepers *s)
 
 static int report(sleepers *s)
 {
-    theater_histogram *late = cli_grow(NULL, 0, 1, sizeof(*late));
+    theater_histogram *late = cli_grow(NULL, 0, 2, sizeof(*late)); /* of all, of one */
     if (late == NULL) {
         cli_say("%s", theater_status_text(THEATER_ERR_NOMEM));
         return CLI_EXIT_IO;
     }
     bench_report rows = {.name = "sleepers"};
-    theater_host_lateness(s->bench.host, late);
+    for (uint32_t i = 0; i < s->lanes_count; i++) {
+        theater_host_lateness(s->lanes[i].bench.host, &late[1]);
+        theater_histogram_merge(&late[0], &late[1]);
+    }
     add_life(s, &rows, late);
     add_work(s, &rows);
     cli_release(late);
@@ -416,15 +347,8 @@ static int report(sleepers *s)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static int measure(sleepers *s)
+static int live(sleepers *s)
 {
-    int status = bench_host_open(&s->bench, &s->place, s->with->resident);
-    if (status == CLI_EXIT_OK) {
-        status = bench_host_load(&s->bench, bench_guest_sleepers, s->path);
-    }
-    if (status != CLI_EXIT_OK) {
-        return status;
-    }
     uint64_t begin_ms = BEGIN_MS + s->with->count * BEGIN_US_EACH / 1000;
     begin_ms = s->with->begin_in_ms != NOT_GIVEN ? s->with->begin_in_ms : begin_ms;
     begin_ms = s->with->due_in_ms != NOT_GIVEN ? s->with->due_in_ms : begin_ms;
@@ -432,12 +356,24 @@ static int measure(sleepers *s)
     s->start_ns = bench_now_ns();
     s->start_wall_ms = bench_wall_ms();
     s->first_due_ms = s->start_wall_ms + begin_ms;
-    status = create(s);
-    if (status == CLI_EXIT_OK) {
-        status = sleep_and_wake(s);
+    int status = sleepers_lanes_run(s);
+    s->done_ns = sleepers_lanes_sum(s).done_ns;
+    if (!s->is_asleep_read) {
+        s->settled_wall_ms = 0;
+        sleepers_watch(s);
     }
+    bench_usage_get(&s->done, false);
+    return status;
+}
+
+static int measure(sleepers *s)
+{
+    int status = sleepers_lanes_open(s);
     if (status == CLI_EXIT_OK) {
-        status = bench_host_verdict(&s->bench);
+        status = live(s);
+    }
+    for (uint32_t i = 0; i < s->lanes_count && status == CLI_EXIT_OK; i++) {
+        status = bench_host_verdict(&s->lanes[i].bench);
     }
     if (status == CLI_EXIT_OK && !cli_is_interrupted()) {
         status = verify(s);
@@ -458,6 +394,9 @@ static int check(const cli_command *command, const sleepers_settings *with)
     if (modes != 1) {
         return cli_usage(command, "one of --sleep, --due-in and --spread is needed");
     }
+    if (with->count < with->shards) {
+        return cli_usage(command, "--count is below --shards");
+    }
     if (with->begin_in_ms != NOT_GIVEN && with->spread_ms == NOT_GIVEN) {
         return cli_usage(command, "--begin-in needs --spread");
     }
@@ -470,7 +409,8 @@ static int run(const cli_command *command, int argc, char **argv)
                               .due_in_ms = NOT_GIVEN,
                               .spread_ms = NOT_GIVEN,
                               .begin_in_ms = NOT_GIVEN,
-                              .verify = UINT64_MAX};
+                              .verify = UINT64_MAX,
+                              .shards = 1};
     cli_parsed parsed = cli_parse(command, argc, argv, &with);
     if (!parsed.go_on) {
         return parsed.exit_status;
@@ -485,7 +425,7 @@ static int run(const cli_command *command, int argc, char **argv)
         return status;
     }
     status = measure(&s);
-    bench_host_close(&s.bench);
+    sleepers_lanes_close(&s);
     bench_place_deinit(&s.place);
     return cli_is_interrupted() && status == CLI_EXIT_OK ? CLI_EXIT_INTERRUPTED : status;
 }

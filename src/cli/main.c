@@ -14,11 +14,22 @@
 #define COMMAND_NAME_MAX 32
 
 static const cli_command *const commands[] = {
-    &cli_command_run,          &cli_command_resume,         &cli_command_ps,
-    &cli_command_show,         &cli_command_wake,           &cli_command_cancel,
-    &cli_command_verify,       &cli_command_replay,         &cli_command_chain_show,
-    &cli_command_chain_export, &cli_command_bench_sleepers, &cli_command_bench_lateness,
-    &cli_command_bench_rate,   &cli_command_bench_log,      &cli_command_bench_timers,
+    &cli_command_run,
+    &cli_command_resume,
+    &cli_command_ps,
+    &cli_command_show,
+    &cli_command_wake,
+    &cli_command_cancel,
+    &cli_command_verify,
+    &cli_command_replay,
+    &cli_command_chain_show,
+    &cli_command_chain_export,
+    &cli_command_backup,
+    &cli_command_bench_sleepers,
+    &cli_command_bench_lateness,
+    &cli_command_bench_rate,
+    &cli_command_bench_log,
+    &cli_command_bench_timers,
 };
 #define COMMANDS_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -109,20 +109,33 @@ static bool print_running(listing *list, const cli_url *url)
     return true;
 }
 
-static int print_store(const cli_url *url, void *userdata)
+static void print_shard(listing *list, const cli_url *url, cli_shard shard)
 {
-    listing *list = userdata;
     theater_error error = THEATER_ERROR_INIT;
-    list->url = url->text;
-    if (print_running(list, url)) {
-        return 0;
+    cli_url at;
+    theater_status status = cli_store_at(url, shard, &at, &error);
+    if (status == THEATER_OK && print_running(list, &at)) {
+        return;
     }
-    theater_status status = theater_store_visit(url->text, print_actor, list, &error);
+    if (status == THEATER_OK) {
+        status = theater_store_visit(at.text, print_actor, list, &error);
+    }
     /* A directory that run is just making, or removing, is no store yet, or no more. */
     bool is_passing = status == THEATER_ERR_NOTFOUND && list->settings->store == NULL;
     if (status != THEATER_OK && !is_passing) {
         (void)cli_say_error(&error);
         list->exit_status = CLI_EXIT_IO;
+    }
+}
+
+/* Each shard has a host of its own, or is at rest. */
+static int print_store(const cli_url *url, void *userdata)
+{
+    listing *list = userdata;
+    uint32_t count = cli_store_shards(url);
+    list->url = url->text;
+    for (uint32_t i = 0; i < count; i++) {
+        print_shard(list, url, (cli_shard){.number = i, .count = count});
     }
     return 0;
 }

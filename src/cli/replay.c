@@ -109,7 +109,7 @@ static int replay(cli_session *session, const replay_settings *settings, const t
     if (status != CLI_EXIT_OK) {
         return status;
     }
-    status = cli_session_add(session, NULL, false, &host);
+    status = cli_session_add(session, NULL, (cli_shard){.count = 1}, false, &host);
     if (status == CLI_EXIT_OK) {
         theater_status replayed =
             theater_chain_replay(host->host, chain, view.data, view.size, &report, &error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * theater resume: everything that a crash, a kill or an interrupt left, in one loop. Each store is
- * opened by a host of its own; one that another process holds, or an actor that cannot go on, does
- * not keep the others from going on.
+ * theater resume: everything that a crash, a kill or an interrupt left, in one loop, and the shards
+ * of a store that has several in a thread each. Each store is opened by a host of its own; one that
+ * another process holds, or an actor that cannot go on, does not keep the others from going on.
  */
 #include "commands.h"
 #include "session.h"
@@ -22,29 +22,54 @@ static const cli_option options[] = {
     CLI_OPTION_HELP,
 };
 
-/* Opens one store; failures are said and counted, the others go on. */
-static void open_store(cli_session *session, const cli_url *url)
+static cli_host *find_host(const cli_session *session, const cli_url *url, cli_shard shard)
+{
+    for (size_t i = 0; i < session->hosts_count; i++) {
+        cli_host *host = session->hosts[i];
+        if (strcmp(host->url.text, url->text) == 0 && host->shard.number == shard.number) {
+            return host;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * A host for a store, opened, or for a shard of several, which its thread opens. Failures are said
+ * and counted, the others go on; NULL then.
+ */
+static cli_host *open_shard(cli_session *session, const cli_url *url, cli_shard shard)
 {
     theater_error error = THEATER_ERROR_INIT;
-    cli_host *host = NULL;
-    for (size_t i = 0; i < session->hosts_count; i++) {
-        if (strcmp(session->hosts[i]->url.text, url->text) == 0) {
-            return; /* two ids of one store */
-        }
+    cli_host *host = find_host(session, url, shard);
+    if (host != NULL) {
+        return host; /* two ids of one store */
     }
     if (session->hosts_count == CLI_HOSTS_MAX) {
         cli_say("more than %d stores are unfinished: resume again for '%s'", CLI_HOSTS_MAX,
                 url->text);
         cli_session_worsen(session, CLI_EXIT_IO);
-        return;
+        return NULL;
     }
-    int status = cli_session_add(session, url, true, &host);
+    int status = cli_session_add(session, url, shard, true, &host);
     if (status != CLI_EXIT_OK) {
         cli_session_worsen(session, status);
-    } else if (cli_session_open(host, &error) != THEATER_OK) {
+        return NULL;
+    }
+    host->is_apart = shard.count > 1;
+    if (!host->is_apart && cli_session_open(host, &error) != THEATER_OK) {
         (void)cli_say_error(&error);
         cli_session_worsen(session, CLI_EXIT_IO);
         cli_session_drop(session);
+        return NULL;
+    }
+    return host;
+}
+
+static void open_store(cli_session *session, const cli_url *url)
+{
+    uint32_t count = cli_store_shards(url);
+    for (uint32_t i = 0; i < count; i++) {
+        (void)open_shard(session, url, (cli_shard){.number = i, .count = count});
     }
 }
 
@@ -86,12 +111,11 @@ static int open_by_id(const cli_command *command, cli_session *session, const ch
         cli_session_worsen(session, cli_say_error(&error));
         return CLI_EXIT_OK;
     }
-    open_store(session, &url);
+    cli_host *host = open_shard(session, &url, cli_store_shard_of(&url, id));
     theater_actor_info info;
-    const cli_host *host =
-        session->hosts_count > 0 ? session->hosts[session->hosts_count - 1] : NULL;
-    if (host != NULL && strcmp(host->url.text, url.text) == 0 &&
-        theater_host_actor(host->host, id, &info, NULL) != THEATER_OK) {
+    if (host != NULL && host->is_apart) {
+        cli_session_worsen(session, cli_shards_want(host, id));
+    } else if (host != NULL && theater_host_actor(host->host, id, &info, NULL) != THEATER_OK) {
         cli_say("store '%s' does not hold actor %s", url.text, text);
         cli_session_worsen(session, CLI_EXIT_IO);
     }

@@ -17,11 +17,14 @@ typedef struct run_settings {
     const char *args;
     uint64_t cpu_budget_ms; /* 0: the library's default */
     uint64_t memory_max;    /* 0: the library's default */
+    uint64_t shards;        /* 0: as many as the store has, 1 for a new one */
 } run_settings;
 
 static const cli_option options[] = {
     {"store", CLI_TEXT, "URL", "log:DIR or memory: (default: a log of its own, by id)",
      offsetof(run_settings, store), 0, 0},
+    {"shards", CLI_U64, "N", "logs that a new store gets, for so many threads (default: 1)",
+     offsetof(run_settings, shards), 1, THEATER_SHARDS_MAX},
     {"clock", CLI_TEXT, "KIND", "real, virtual or virtual@MS since 1970 (default: real)",
      offsetof(run_settings, host.clock), 0, 0},
     {"seed", CLI_U64, "N", "of ids and salts with a virtual clock (default: 0)",
@@ -143,12 +146,19 @@ static int outcome(const cli_session *session, const run_settings *settings)
     return CLI_EXIT_IO;
 }
 
+/* The actor's shard alone is opened. An old store has the last word: the library says so. */
+static cli_shard choose_shard(const run_settings *settings, const cli_url *url, theater_id id)
+{
+    uint32_t count = settings->shards != 0 ? (uint32_t)settings->shards : cli_store_shards(url);
+    return (cli_shard){.number = theater_store_shard_of(id, count), .count = count};
+}
+
 static int run_in(cli_session *session, const run_settings *settings, const cli_url *url,
-                  const char *path, const theater_id *id, bool *out_is_recorded)
+                  cli_shard shard, const char *path, const theater_id *id, bool *out_is_recorded)
 {
     cli_host *host = NULL;
     theater_error error = THEATER_ERROR_INIT;
-    int status = cli_session_add(session, url, false, &host);
+    int status = cli_session_add(session, url, shard, false, &host);
     if (status != CLI_EXIT_OK) {
         return status;
     }
@@ -195,7 +205,8 @@ static int run(const cli_command *command, int argc, char **argv)
     cli_session session;
     cli_session_init(&session, &settings.host);
     status = cli_interrupt_init()
-                 ? run_in(&session, &settings, &url, argv[0], by_seed ? NULL : &id, &is_recorded)
+                 ? run_in(&session, &settings, &url, choose_shard(&settings, &url, id), argv[0],
+                          by_seed ? NULL : &id, &is_recorded)
                  : CLI_EXIT_IO;
     cli_session_deinit(&session);
     if (is_made && !is_recorded) {

@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -21,18 +22,24 @@
 #define HINT_AFTER_MS 2000
 
 /* What a signal handler can reach has to be global. */
-static volatile sig_atomic_t is_interrupted;
+static atomic_bool is_interrupted;
 static int interrupt_fd = -1;
 
 /* ---- the interrupt --------------------------------------------------------------------------- */
+
+/* Wakes whoever waits in poll(), in all threads: nobody ever reads it. Safe in a signal handler. */
+static void ring(void)
+{
+    uint64_t one = 1;
+    (void)!write(interrupt_fd, &one, sizeof(one));
+}
 
 static void on_signal(int number)
 {
     (void)number;
     int saved = errno;
-    uint64_t one = 1;
-    is_interrupted = 1;
-    (void)!write(interrupt_fd, &one, sizeof(one));
+    is_interrupted = true;
+    ring();
     errno = saved;
 }
 
@@ -50,7 +57,7 @@ bool cli_interrupt_init(void)
 
 bool cli_is_interrupted(void)
 {
-    return is_interrupted != 0;
+    return is_interrupted;
 }
 
 /* ---- what hosts tell ------------------------------------------------------------------------- */
@@ -133,9 +140,8 @@ static bool print_result(const cli_host *host, const theater_finished *finished)
     return is_whole;
 }
 
-static bool on_finished(const theater_finished *finished, void *userdata)
+static bool show_finished(const theater_finished *finished, const cli_host *host)
 {
-    cli_host *host = userdata;
     cli_session *session = host->session;
     bool is_mine = !session->has_only ||
                    memcmp(session->only.bytes, finished->id.bytes, sizeof(finished->id.bytes)) == 0;
@@ -149,12 +155,22 @@ static bool on_finished(const theater_finished *finished, void *userdata)
     if (cli_out_flush() != CLI_EXIT_OK || !is_whole) {
         session->is_broken = true;
         cli_session_worsen(session, CLI_EXIT_IO);
+        ring();
         return false;
     }
     session->reported++;
     session->is_over = session->has_only;
     cli_session_worsen(session, exit_of_end(finished));
     return true;
+}
+
+/* Written and flushed before another thread writes. */
+static bool on_finished(const theater_finished *finished, void *userdata)
+{
+    flockfile(stdout);
+    bool is_acknowledged = show_finished(finished, userdata);
+    funlockfile(stdout);
+    return is_acknowledged;
 }
 
 static void on_parked(theater_id id, theater_status status, const char *reason, void *userdata)
@@ -185,6 +201,7 @@ void cli_session_drop(cli_session *session)
     cli_host *host = session->hosts[--session->hosts_count];
     theater_control_close(host->control);
     theater_host_free(host->host);
+    cli_release(host->wanted);
     cli_release(host);
 }
 
@@ -197,9 +214,15 @@ void cli_session_deinit(cli_session *session)
 
 void cli_session_worsen(cli_session *session, int exit_status)
 {
-    if (exit_status > session->exit_status) {
-        session->exit_status = exit_status;
+    int before = session->exit_status;
+    while (exit_status > before &&
+           !atomic_compare_exchange_weak(&session->exit_status, &before, exit_status)) {
     }
+}
+
+bool cli_session_is_stopped(const cli_session *session)
+{
+    return is_interrupted || session->is_over || session->is_broken;
 }
 
 static int read_clock(const char *text, theater_host_options *options)
@@ -248,8 +271,14 @@ static int make_host(cli_host *host, const cli_host_settings *settings, bool mus
     options.store_url = host->url.text;
     options.store_must_exist = must_exist;
     options.seed = settings->seed;
-    options.live_max = (uint32_t)settings->live_max;
+    options.shard = host->shard.number;
+    options.shards_count = host->shard.count;
+    if (settings->live_max != 0) { /* of the process: each shard has its part */
+        uint64_t live_max = settings->live_max / host->shard.count;
+        options.live_max = live_max > 0 ? (uint32_t)live_max : 1;
+    }
     options.is_frozen = settings->is_frozen;
+    options.store_adopt = settings->adopt;
     options.trap_unknown_imports = settings->trap_unknown_imports;
     options.log = on_log;
     options.log_level_max = settings->quiet     ? THEATER_LOG_ERROR
@@ -263,7 +292,8 @@ static int make_host(cli_host *host, const cli_host_settings *settings, bool mus
     return add_handlers(host, settings);
 }
 
-int cli_session_add(cli_session *session, const cli_url *url, bool must_exist, cli_host **out_host)
+int cli_session_add(cli_session *session, const cli_url *url, cli_shard shard, bool must_exist,
+                    cli_host **out_host)
 {
     cli_host *host =
         session->hosts_count < CLI_HOSTS_MAX ? cli_grow(NULL, 0, 1, sizeof(*host)) : NULL;
@@ -272,6 +302,7 @@ int cli_session_add(cli_session *session, const cli_url *url, bool must_exist, c
         return CLI_EXIT_IO;
     }
     host->session = session;
+    host->shard = shard;
     if (url != NULL) {
         host->url = *url;
     } else {
@@ -296,9 +327,11 @@ theater_status cli_session_open(cli_host *host, theater_error *err)
     const cli_host_settings *settings = host->session->settings;
     theater_error error = THEATER_ERROR_INIT;
     char path[CLI_CONTROL_PATH_MAX];
+    cli_url at;
     theater_status status = theater_host_open(host->host, err);
     if (status != THEATER_OK || settings->no_control || theater_host_fd(host->host) < 0 ||
-        !cli_control_path(&host->url, path, sizeof(path))) {
+        cli_store_at(&host->url, host->shard, &at, NULL) != THEATER_OK ||
+        !cli_control_path(&at, path, sizeof(path))) {
         return status;
     }
     if (theater_control_open(host->host, path, NULL, &host->control, &error) != THEATER_OK &&
@@ -310,7 +343,7 @@ theater_status cli_session_open(cli_host *host, theater_error *err)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-static void dispatch(cli_host *host)
+void cli_session_dispatch(cli_host *host)
 {
     theater_error error = THEATER_ERROR_INIT;
     host->has_more = false;
@@ -322,6 +355,17 @@ static void dispatch(cli_host *host)
     host->is_done = theater_host_active(host->host) == 0 && !host->has_more;
     /* A simulated clock has no descriptor: time passes by calling. */
     host->has_more = host->has_more || theater_host_fd(host->host) < 0;
+}
+
+bool cli_session_wait(const cli_host *host)
+{
+    struct pollfd fds[2] = {{.fd = interrupt_fd, .events = POLLIN},
+                            {.fd = theater_host_fd(host->host), .events = POLLIN}};
+    if (poll(fds, 2, -1) < 0 && errno != EINTR) {
+        cli_say("poll failed: %s", strerrordesc_np(errno));
+        return false;
+    }
+    return true;
 }
 
 /* Tells a person at a terminal why nothing happens. */
@@ -346,9 +390,10 @@ static bool wait_for_hosts(cli_session *session, bool with_hint, theater_wall *s
     bool has_more = false;
     for (size_t i = 0; i < session->hosts_count; i++) {
         const cli_host *host = session->hosts[i];
-        fds[i + 1].fd = host->is_done ? -1 : theater_host_fd(host->host);
+        bool is_mine = !host->is_done && !host->is_apart;
+        fds[i + 1].fd = is_mine ? theater_host_fd(host->host) : -1;
         fds[i + 1].events = POLLIN;
-        has_more = has_more || (!host->is_done && host->has_more);
+        has_more = has_more || (is_mine && host->has_more);
     }
     int timeout_ms = has_more ? 0 : with_hint ? HINT_AFTER_MS : -1;
     int ready = poll(fds, (nfds_t)session->hosts_count + 1, timeout_ms);
@@ -360,30 +405,34 @@ static bool wait_for_hosts(cli_session *session, bool with_hint, theater_wall *s
         hint(session, said);
     }
     for (size_t i = 0; i < session->hosts_count && ready > 0; i++) {
-        session->hosts[i]->has_more = session->hosts[i]->has_more || fds[i + 1].revents != 0;
+        cli_host *host = session->hosts[i];
+        if (!host->is_apart) {
+            host->has_more = host->has_more || fds[i + 1].revents != 0;
+        }
     }
     return true;
 }
 
-void cli_session_drive(cli_session *session)
+/* The hosts that have no thread of their own. */
+static void drive_mine(cli_session *session)
 {
     theater_wall said = {0};
     bool has_terminal = cli_term_has_stderr();
-    for (size_t i = 0; i < session->hosts_count; i++) {
-        session->hosts[i]->has_more = true;
-    }
-    while (!is_interrupted && !session->is_over && !session->is_broken) {
+    while (!cli_session_is_stopped(session)) {
         size_t left = 0;
         bool is_quiet_wait = true;
         for (size_t i = 0; i < session->hosts_count; i++) {
             cli_host *host = session->hosts[i];
+            if (host->is_apart) {
+                continue;
+            }
             if (!host->is_done && host->has_more) {
-                dispatch(host);
+                cli_session_dispatch(host);
                 is_quiet_wait = false;
             }
             left += host->is_done ? 0 : 1;
         }
-        if (left == 0 || session->is_over || session->is_broken) {
+        if (left == 0 || cli_session_is_stopped(session)) {
             break;
         }
         bool with_hint = has_terminal && (!is_quiet_wait || said.ms == 0);
@@ -392,6 +441,16 @@ void cli_session_drive(cli_session *session)
             break;
         }
     }
+}
+
+void cli_session_drive(cli_session *session)
+{
+    for (size_t i = 0; i < session->hosts_count; i++) {
+        session->hosts[i]->has_more = true;
+    }
+    cli_shards_begin(session);
+    drive_mine(session);
+    cli_shards_end(session);
     for (size_t i = 0; i < session->hosts_count && is_interrupted; i++) {
         theater_host_stop(session->hosts[i]->host);
     }

@@ -118,11 +118,14 @@ static int compare_actor(const theater_actor_info *info, void *userdata)
 static int find_actor(actor_view *view, const cli_url *url, const char *id)
 {
     theater_error error = THEATER_ERROR_INIT;
-    if (ask_host(view, url, id, &error) != THEATER_OK) {
+    cli_url at;
+    cli_shard shard = cli_store_shard_of(url, view->info.id);
+    if (cli_store_at(url, shard, &at, &error) != THEATER_OK ||
+        ask_host(view, &at, id, &error) != THEATER_OK) {
         return cli_say_error(&error);
     }
     if (!view->is_found &&
-        theater_store_visit(url->text, compare_actor, view, &error) != THEATER_OK &&
+        theater_store_visit(at.text, compare_actor, view, &error) != THEATER_OK &&
         !view->is_found) { /* a visit that was stopped is no success */
         return cli_say_error(&error);
     }

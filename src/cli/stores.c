@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Descriptors that removing a tree may hold open; a store is two levels deep. */
+/* Descriptors that removing a tree may hold open; a store is up to three levels deep. */
 #define REMOVE_DESCRIPTORS_MAX 8
 
 static theater_status fail(theater_error *err, theater_status status, int os_errno,
@@ -93,6 +93,30 @@ const char *cli_store_directory(const cli_url *url)
     /* A bare path may hold a colon behind a slash; a scheme is a word and a colon. */
     size_t word = strcspn(url->text, ":/");
     return url->text[word] == ':' ? NULL : url->text;
+}
+
+uint32_t cli_store_shards(const cli_url *url)
+{
+    uint32_t count = 1;
+    return theater_store_shards(url->text, &count, NULL) == THEATER_OK ? count : 1;
+}
+
+theater_status cli_store_at(const cli_url *url, cli_shard shard, cli_url *out_url,
+                            theater_error *err)
+{
+    int length = shard.count <= 1 ? snprintf(out_url->text, sizeof(out_url->text), "%s", url->text)
+                                  : snprintf(out_url->text, sizeof(out_url->text), "%s/shard-%03u",
+                                             url->text, (unsigned)shard.number);
+    if (length < 0 || (size_t)length >= sizeof(out_url->text)) {
+        return fail(err, THEATER_ERR_INVALID, 0, "the store's URL is too long");
+    }
+    return THEATER_OK;
+}
+
+cli_shard cli_store_shard_of(const cli_url *url, theater_id id)
+{
+    uint32_t count = cli_store_shards(url);
+    return (cli_shard){.number = theater_store_shard_of(id, count), .count = count};
 }
 
 static theater_status make_parents(const char *path, theater_error *err)

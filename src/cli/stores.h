@@ -41,6 +41,20 @@ theater_status cli_stores_visit(cli_store_visit_fn *visit, void *userdata, theat
 /* The default store that holds an actor. NOTFOUND says where was looked. */
 theater_status cli_store_find(theater_id id, cli_url *out_url, theater_error *err);
 
+/* One of how many shards. */
+typedef struct cli_shard {
+    uint32_t number;
+    uint32_t count;
+} cli_shard;
+
+/* The only one of a store that is not, or cannot be read: whoever opens it has the words for it. */
+uint32_t cli_store_shards(const cli_url *url);
+/* A shard's log as a store of its own, for looking; of a store of one shard the store itself. */
+theater_status cli_store_at(const cli_url *url, cli_shard shard, cli_url *out_url,
+                            theater_error *err);
+/* The shard in which an actor lives. */
+cli_shard cli_store_shard_of(const cli_url *url, theater_id id);
+
 /* The directory of a "log:" URL or of a bare path; NULL for other kinds of stores. */
 const char *cli_store_directory(const cli_url *url);
 

@@ -61,22 +61,22 @@ static uint64_t maps_max(void)
 
 /* A pool that is too large is no error of the engine but ends the process, so it is sized here: by
  * the maps there are, and none where address space is rationed. */
-static uint32_t pool_size(uint32_t wanted)
+static uint32_t pool_size(uint32_t wanted, uint32_t engines)
 {
     struct rlimit space;
     if (wanted == THEATER__POOLED_GUESTS_NONE || getrlimit(RLIMIT_AS, &space) != 0 ||
         space.rlim_cur != RLIM_INFINITY) {
         return 0;
     }
-    uint64_t room = maps_max() / MAPS_SHARE / MAPS_PER_SLOT;
+    uint64_t room = maps_max() / MAPS_SHARE / MAPS_PER_SLOT / (engines != 0 ? engines : 1);
     uint32_t size = wanted != 0 ? wanted : POOLED_GUESTS_DEFAULT;
     return size < room ? size : (uint32_t)room;
 }
 
 /* Without a pool everything works, only slower. */
-static void open_pool(theater__engine *engine, uint32_t wanted)
+static void open_pool(theater__engine *engine, uint32_t wanted, uint32_t engines)
 {
-    uint32_t size = pool_size(wanted);
+    uint32_t size = pool_size(wanted, engines);
     if (size == 0) {
         return;
     }
@@ -111,7 +111,7 @@ theater_status theater__engine_open(const theater__engine_options *options,
         status = theater__trap_fail(error, THEATER_ERR_ENGINE, "the engine did not start", err);
         goto fail;
     }
-    open_pool(engine, options->pooled_guests_max);
+    open_pool(engine, options->pooled_guests_max, options->engines_count);
     *out_engine = engine;
     return THEATER_OK;
 fail:

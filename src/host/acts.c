@@ -186,6 +186,10 @@ theater_status theater_host_resume(theater_host *host, theater_id id, theater_er
     if (index == NO_ACTOR || !actor_at(host, index)->is_parked) {
         return theater__fail(err, THEATER_ERR_NOTFOUND, "no parked actor has that id");
     }
+    theater_status status = shard_check(host, &id, THEATER_ERR_CORRUPT, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
     live *l = actor_make_live(host, index, err);
     if (l == NULL) {
         return THEATER_ERR_NOMEM;

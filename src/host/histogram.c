@@ -44,6 +44,20 @@ void theater_histogram_add(theater_histogram *histogram, uint64_t value)
     histogram->count++;
 }
 
+void theater_histogram_merge(theater_histogram *histogram, const theater_histogram *other)
+{
+    if (other->count == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < THEATER_HISTOGRAM_COUNTERS; i++) {
+        histogram->counters[i] += other->counters[i];
+    }
+    histogram->min =
+        histogram->count == 0 || other->min < histogram->min ? other->min : histogram->min;
+    histogram->max = other->max > histogram->max ? other->max : histogram->max;
+    histogram->count += other->count;
+}
+
 uint64_t theater_histogram_quantile(const theater_histogram *histogram, double part)
 {
     THEATER_ASSERT(part >= 0 && part <= 1);

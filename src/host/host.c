@@ -92,6 +92,7 @@ static theater_status copy_options(theater_host *host, const theater_host_option
                                    theater_error *err)
 {
     host->options = *options;
+    host->options.shards_count = options->shards_count != 0 ? options->shards_count : 1;
     theater_status status = copy_string(
         &host->store_url, options->store_url != NULL ? options->store_url : "memory:", err);
     if (status == THEATER_OK) {
@@ -108,7 +109,26 @@ static theater_status copy_options(theater_host *host, const theater_host_option
     return status;
 }
 
-static uint32_t live_max_of_machine(void)
+static theater_status check_shards(const theater_host_options *options, theater_error *err)
+{
+    uint32_t count = options->shards_count != 0 ? options->shards_count : 1;
+    if (count > THEATER__SHARDS_MAX) {
+        return theater__fail(err, THEATER_ERR_LIMIT, "shards_max: a store has up to %u shards, %u",
+                             THEATER__SHARDS_MAX, (unsigned)count);
+    }
+    if (options->shard >= count) {
+        return theater__fail(err, THEATER_ERR_INVALID, "there is no shard %u of %u",
+                             (unsigned)options->shard, (unsigned)count);
+    }
+    if (count > 1 && options->clock == THEATER_CLOCK_VIRTUAL) {
+        return theater__fail(err, THEATER_ERR_INVALID,
+                             "a virtual clock cannot jump in several threads at once: use a store "
+                             "of one shard");
+    }
+    return THEATER_OK;
+}
+
+static uint32_t live_max_of_machine(uint32_t shards_count)
 {
     unsigned long maps = MAP_COUNT_DEFAULT;
     char text[32] = {0};
@@ -119,7 +139,7 @@ static uint32_t live_max_of_machine(void)
         }
         (void)close(fd);
     }
-    unsigned long lives = maps / MAPS_PER_LIVE;
+    unsigned long lives = maps / MAPS_PER_LIVE / shards_count; /* of one process, it is assumed */
     return lives > UINT32_MAX ? UINT32_MAX : (uint32_t)(lives > 0 ? lives : 1);
 }
 
@@ -172,6 +192,10 @@ theater_status theater_host_new(const theater_host_options *options, theater_hos
         return theater__fail(err, THEATER_ERR_INVALID,
                              "the host options were not made with THEATER_HOST_OPTIONS_INIT");
     }
+    theater_status status = check_shards(chosen, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
     theater_host *host = theater__alloc_zeroed(1, sizeof(*host));
     if (host == NULL) {
         return theater__fail_nomem(err);
@@ -186,17 +210,17 @@ theater_status theater_host_new(const theater_host_options *options, theater_hos
     theater__list_init(&host->waiters);
     theater__timerq_init(&host->mono_queue);
     theater__timerq_init(&host->wall_queue);
-    theater_status status = copy_options(host, chosen, err);
+    status = copy_options(host, chosen, err);
     if (status == THEATER_OK) {
         status = make_descriptors(host, err);
     }
     if (status == THEATER_OK) {
         status = make_shutdown(host, err);
     }
-    uint32_t live_max = live_max_of_machine();
-    host->live_max =
-        chosen->live_max != 0 && chosen->live_max < live_max ? chosen->live_max : live_max;
     if (status == THEATER_OK) {
+        uint32_t live_max = live_max_of_machine(host->options.shards_count);
+        host->live_max =
+            chosen->live_max != 0 && chosen->live_max < live_max ? chosen->live_max : live_max;
         status = evict_open(host, err);
     }
     if (status != THEATER_OK) {
@@ -254,6 +278,7 @@ theater_status host_prepare(theater_host *host, theater_error *err)
     memset(&options, 0, sizeof(options));
     options.cache_directory = host->cache_directory;
     options.compiler_path = host->compiler_path;
+    options.engines_count = host->options.shards_count;
     options.log = host->log;
     theater_status status = THEATER_OK;
     if (host->clock == NULL) {
@@ -286,6 +311,9 @@ theater_status theater_host_open(theater_host *host, theater_error *err)
     memset(&options, 0, sizeof(options));
     options.url = host->store_url;
     options.must_exist = host->options.store_must_exist;
+    options.adopt = host->options.store_adopt;
+    options.shard = host->options.shard;
+    options.shards_count = host->options.shards_count;
     options.log = host->log;
     memcpy(options.boot, host->env.boot, sizeof(options.boot));
     options.wall = theater__clock_wall(host->clock);

@@ -383,6 +383,9 @@ theater_status recover_all(theater_host *host, theater_error *err);
 theater_mono recover_due(const theater_host *host, const theater__standing *standing);
 /* Reads what a dead process did not give out. False: the actor is parked. */
 bool recover_outputs(theater_host *host, live *l);
+/* Fails with that status if the actor lives in another shard of the store. */
+theater_status shard_check(const theater_host *host, const theater_id *id, theater_status otherwise,
+                           theater_error *err);
 
 /* ---- acts.c ---- */
 /* Sets how the open request ends, if nothing did before. False: something did. */

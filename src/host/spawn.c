@@ -271,11 +271,15 @@ static theater_status check_options(const theater_host *host,
     return THEATER_OK;
 }
 
-/* A seed gives the same ids again in a store that an earlier host of that seed has filled. */
+/*
+ * One of this host's shard. A seed gives the same ids again in a store that an earlier host of that
+ * seed has filled.
+ */
 static theater_id new_id(theater_host *host)
 {
     theater_id id = entropy_id(host);
-    while (actor_find(host, &id) != NO_ACTOR) {
+    while (shard_check(host, &id, THEATER_ERR_INVALID, NULL) != THEATER_OK ||
+           actor_find(host, &id) != NO_ACTOR) {
         id = entropy_id(host);
     }
     return id;
@@ -300,6 +304,10 @@ theater_status theater_host_spawn(theater_host *host, theater_actor_component *c
         return status;
     }
     theater_id id = chosen->id != NULL ? *chosen->id : new_id(host);
+    status = shard_check(host, &id, THEATER_ERR_INVALID, err);
+    if (status != THEATER_OK) {
+        return status;
+    }
     theater__buffer args = {0};
     status = encode_args(&args, theater__component_export(component->code, export_index), chosen,
                          id, err);

@@ -35,9 +35,7 @@ struct theater__store {
 
 theater_status theater__memory_open(const theater__store_options *options,
                                     theater__store **out_store, theater_error *err);
-/* directory: what stands behind "log:". */
-theater_status theater__logstore_open(const char *directory, const theater__store_options *options,
-                                      theater__store **out_store, theater_error *err);
+/* directory: of one log; what stands behind "log:" is for shards.h. */
 theater_status theater__logstore_collect(const char *directory, const theater_id *actor,
                                          theater__buffer *out_frames,
                                          char out_damage[THEATER_ERROR_MESSAGE_MAX],

@@ -91,22 +91,60 @@ static theater_status read_file(backup *it, const char *directory, const char *n
 /* ---- the log --------------------------------------------------------------------------------- */
 
 /* Where the last intact group of those from the beginning ends; 0 if there is not even a header. */
-static size_t intact_upto(const backup *it, uint32_t number)
+static size_t intact_upto(const backup *it, uint32_t number, theater__scan *scan)
 {
     theater__format_segment header;
+    theater__scan_init(scan, it->seed, number, it->bytes.data, it->bytes.size);
     if (theater__format_segment_decode(it->bytes.data, it->bytes.size, &header) != THEATER_OK ||
         header.number != number) {
         return 0;
     }
-    theater__scan scan;
-    theater__scan_init(&scan, it->seed, number, it->bytes.data, it->bytes.size);
     size_t offset = FORMAT_SEGMENT_HEADER_SIZE;
     theater__format_group group;
     size_t bad = 0;
-    while (theater__scan_group_intact(&scan, offset, &group, &bad)) {
+    while (theater__scan_group_intact(scan, offset, &group, &bad)) {
         offset += FORMAT_GROUP_HEADER_SIZE + group.size;
     }
     return offset;
+}
+
+/*
+ * Loads a segment and says how much of it is copied; 0: it is still being made.
+ *
+ * In front of a later segment only zeros may follow what is intact. At the end of the log the last
+ * write may be under way, but a group that is intact behind one that is not means damage, unless
+ * the one was written while the file was being read: then it is intact the next time.
+ */
+static theater_status load_segment(backup *it, uint32_t number, bool is_first, bool is_last,
+                                   size_t *out_size)
+{
+    size_t before = 0;
+    for (;;) {
+        theater__scan scan;
+        theater__format_group group;
+        theater_status status =
+            theater__segment_load(it->io, it->from, number, &it->bytes, it->err);
+        if (status != THEATER_OK) {
+            return status;
+        }
+        size_t size = intact_upto(it, number, &scan);
+        bool is_whole =
+            is_last ? theater__scan_find_group(&scan, size != 0 ? size : FORMAT_SEGMENT_HEADER_SIZE,
+                                               &group) == SIZE_MAX
+                    : theater__all_zero(it->bytes.data + size, it->bytes.size - size);
+        if (is_whole && (size > 0 || (is_last && !is_first))) {
+            *out_size = size;
+            return THEATER_OK;
+        }
+        if (size <= before || !is_last) {
+            char name[SEGMENT_NAME_SIZE];
+            theater__segment_name(number, name);
+            return theater__fail(it->err, THEATER_ERR_CORRUPT,
+                                 "store '%s' is damaged at %s:%zu; run 'theater verify'", it->from,
+                                 name, size);
+        }
+        before = size;
+    }
 }
 
 static theater_status copy_segments(backup *it)
@@ -115,24 +153,13 @@ static theater_status copy_segments(backup *it)
     size_t count = 0;
     theater_status status = theater__segment_list(it->io, it->from, &numbers, &count, it->err);
     for (size_t i = 0; status == THEATER_OK && i < count; i++) {
-        status = theater__segment_load(it->io, it->from, numbers[i], &it->bytes, it->err);
-        if (status != THEATER_OK) {
-            break;
+        size_t size = 0;
+        status = load_segment(it, numbers[i], i == 0, i + 1 == count, &size);
+        if (status == THEATER_OK && size > 0) {
+            char name[SEGMENT_NAME_SIZE];
+            theater__segment_name(numbers[i], name);
+            status = write_file(it, it->to, name, size);
         }
-        size_t size = intact_upto(it, numbers[i]);
-        if (size == 0 && i > 0 && i + 1 == count) {
-            break; /* it is being made */
-        }
-        char name[SEGMENT_NAME_SIZE];
-        theater__segment_name(numbers[i], name);
-        if (size == 0 ||
-            (i + 1 < count && !theater__all_zero(it->bytes.data + size, it->bytes.size - size))) {
-            status = theater__fail(it->err, THEATER_ERR_CORRUPT,
-                                   "store '%s' is damaged at %s:%zu; run 'theater verify'",
-                                   it->from, name, size);
-            break;
-        }
-        status = write_file(it, it->to, name, size);
     }
     theater__free(numbers);
     return status;
@@ -202,18 +229,19 @@ static int refuse_name(const char *name, void *userdata)
     return 1;
 }
 
-/* Makes the directory, or takes one that is empty. */
-static theater_status make_target(const backup *it)
+theater_status theater__backup_target(theater__io *io, const char *target, theater_error *err)
 {
-    int result = it->io->mkdir(it->io, it->to, 0700);
+    int result = io->mkdir(io, target, 0700);
     if (result == -EEXIST) {
-        result = it->io->list(it->io, it->to, refuse_name, NULL);
+        result = io->list(io, target, refuse_name, NULL);
         if (result > 0) {
-            return theater__fail(it->err, THEATER_ERR_EXISTS,
-                                 "'%s' is not empty; name a new directory for the copy", it->to);
+            return theater__fail(err, THEATER_ERR_EXISTS,
+                                 "'%s' is not empty; name a new directory for the copy", target);
         }
     }
-    return result < 0 ? fail_write(it, result) : THEATER_OK;
+    return result < 0 ? theater__fail_errno(err, THEATER_ERR_IO, -result,
+                                            "the copy '%s' cannot be written", target)
+                      : THEATER_OK;
 }
 
 /* Reads all of it as a start without indexes does, and marks it as what it is. */
@@ -239,7 +267,7 @@ theater_status theater__logstore_backup(const char *directory, const char *targe
     theater_status status = theater__store_id_read(it.io, directory, id, err);
     if (status == THEATER_OK) {
         it.seed = theater__format_seed(id);
-        status = make_target(&it);
+        status = theater__backup_target(it.io, target, err);
     }
     if (status == THEATER_OK) {
         status = copy_segments(&it);

@@ -346,7 +346,6 @@ theater_status theater__store_id_read(theater__io *io, const char *directory,
     return parse_id(directory, text, out_id, err);
 }
 
-/* Writes store.id under another name and renames it: it is there whole or not at all. */
 static int write_id(theater__logstore *log)
 {
     theater_id id;
@@ -357,27 +356,7 @@ static int write_id(theater__logstore *log)
     int size = snprintf(text, sizeof(text), ID_WORD "%u %s\n", FORMAT_VERSION, id_text);
     THEATER_ASSERT(size > 0 && (size_t)size < sizeof(text));
 
-    THEATER_AUTOFREE char *path = theater__path_in(log->directory, ID_NAME);
-    THEATER_AUTOFREE char *path_new = theater__path_in(log->directory, ID_NAME_NEW);
-    if (path == NULL || path_new == NULL) {
-        return -ENOMEM;
-    }
-    int fd = log->io->open(log->io, path_new, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (fd < 0) {
-        return fd;
-    }
-    int result = theater__io_write_all(log->io, fd, text, (size_t)size, 0);
-    if (result == 0) {
-        result = log->io->fdatasync(log->io, fd);
-    }
-    (void)log->io->close(log->io, fd);
-    if (result == 0) {
-        result = log->io->rename(log->io, path_new, path);
-    }
-    if (result == 0) {
-        result = log->io->fsync_directory(log->io, log->directory);
-    }
-    return result;
+    return theater__replace_file(log->io, log->directory, ID_NAME, text, (size_t)size);
 }
 
 /* A log without store.id is what an interrupted start left, if no group was ever written to it. */

@@ -30,13 +30,6 @@ static char *full_url(const char *directory);
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
-theater_status theater__logstore_open(const char *directory, const theater__store_options *options,
-                                      theater__store **out_store, theater_error *err)
-{
-    theater__logstore_options all = {.store = options, .directory = directory};
-    return theater__logstore_open_with(&all, out_store, err);
-}
-
 /* An object with nothing opened yet, which destroy() can take apart. */
 static theater__logstore *new_logstore(const theater__logstore_options *options)
 {

@@ -13,6 +13,7 @@
  *     collect.c    looking from outside, without a theater__logstore
  *     home.c       is this a copy?
  *     backup.c     copying a store that may be in use
+ *     shards.c     above all of these: a directory of several logs
  *     each.c       all actors in one walk
  *     keeper.c     segments ahead, the reserve, indexes      keeper's thread
  *     index.c, index_build.c   what a start needs of sealed segments
@@ -225,7 +226,7 @@ typedef struct theater__logstore {
     _Atomic bool keeper_stop;
 } theater__logstore;
 
-/* How the log is opened by tests: other I/O, small segments, no thread. */
+/* How a log is opened; the last three are for tests: other I/O, small segments, no thread. */
 typedef struct theater__logstore_options {
     const theater__store_options *store;
     const char *directory;
@@ -366,6 +367,12 @@ theater_status theater__segment_load(theater__io *io, const char *directory, uin
 int theater__segment_make(theater__logstore *log, uint32_t number, uint64_t *out_allocated);
 /* "DIR/name"; NULL without memory. */
 char *theater__path_in(const char *directory, const char *name);
+/*
+ * Puts a small file in its place, synced, whole or not at all, by way of "DIR/name.new"; 0 or
+ * -errno.
+ */
+int theater__replace_file(theater__io *io, const char *directory, const char *name,
+                          const char *text, size_t size);
 
 /* ---- lock.c ---------------------------------------------------------------------------------- */
 
@@ -389,6 +396,11 @@ theater_status theater__home_check(theater__logstore *log, bool adopt, theater_e
 /* Says that the store is at home here, or, of a copy, that it is not; 0 or -errno. */
 int theater__home_write(theater__io *io, const char *directory);
 int theater__home_write_foreign(theater__io *io, const char *directory);
+
+/* ---- backup.c -------------------------------------------------------------------------------- */
+
+/* Makes the directory of a copy, or takes one that is empty. */
+theater_status theater__backup_target(theater__io *io, const char *target, theater_error *err);
 
 /* ---- component.c ----------------------------------------------------------------------------- */
 

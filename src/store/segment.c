@@ -30,6 +30,35 @@ char *theater__path_in(const char *directory, const char *name)
     return path;
 }
 
+int theater__replace_file(theater__io *io, const char *directory, const char *name,
+                          const char *text, size_t size)
+{
+    char name_new[NAME_MAX + 1];
+    int length = snprintf(name_new, sizeof(name_new), "%s.new", name);
+    THEATER_ASSERT(length > 0 && (size_t)length < sizeof(name_new));
+    THEATER_AUTOFREE char *path = theater__path_in(directory, name);
+    THEATER_AUTOFREE char *path_new = theater__path_in(directory, name_new);
+    if (path == NULL || path_new == NULL) {
+        return -ENOMEM;
+    }
+    int fd = io->open(io, path_new, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0) {
+        return fd;
+    }
+    int result = theater__io_write_all(io, fd, text, size, 0);
+    if (result == 0) {
+        result = io->fdatasync(io, fd);
+    }
+    (void)io->close(io, fd);
+    if (result == 0) {
+        result = io->rename(io, path_new, path);
+    }
+    if (result == 0) {
+        result = io->fsync_directory(io, directory);
+    }
+    return result;
+}
+
 void theater__segment_name(uint32_t number, char out_name[SEGMENT_NAME_SIZE])
 {
     THEATER_ASSERT(number > 0);

@@ -4,7 +4,7 @@
  * word and a colon that is none of the known kinds is refused instead of being taken for a
  * directory, so that a typing mistake does not make one.
  */
-#include "backend.h"
+#include "shards.h"
 
 #include <base/alloc.h>
 #include <base/assert.h>
@@ -32,7 +32,7 @@ theater_status theater__store_open(const theater__store_options *options,
     }
     switch (kind) {
     case STORE_KIND_LOG:
-        return theater__logstore_open(rest, options, out_store, err);
+        return theater__shards_open(rest, options, out_store, err);
     case STORE_KIND_MEMORY:
         return theater__memory_open(options, out_store, err);
     }
@@ -133,6 +133,31 @@ theater_status theater__store_get_component(theater__store *store, const theater
     return store->operations->get_component(store, digest, out_bytes, err);
 }
 
+/* The directory of a store that has one. */
+static theater_status parse_directory(const char *url, const char **out_directory,
+                                      theater_error *err)
+{
+    store_kind kind = STORE_KIND_LOG;
+    theater_status status = parse_url(url, &kind, out_directory, err);
+    if (status == THEATER_OK && kind == STORE_KIND_MEMORY) {
+        return theater__fail(err, THEATER_ERR_NOTFOUND, "a memory store ends with its process");
+    }
+    return status;
+}
+
+theater_status theater__store_shards(const char *url, uint32_t *out_count, theater_error *err)
+{
+    THEATER_ASSERT(out_count != NULL);
+    store_kind kind = STORE_KIND_LOG;
+    const char *rest = NULL;
+    theater_status status = parse_url(url, &kind, &rest, err);
+    if (status == THEATER_OK && kind == STORE_KIND_MEMORY) {
+        *out_count = 1;
+        return THEATER_OK;
+    }
+    return status == THEATER_OK ? theater__shards_count(rest, out_count, err) : status;
+}
+
 theater_status theater__store_collect(const char *url, const theater_id *actor,
                                       theater__buffer *out_frames,
                                       char out_damage[THEATER_ERROR_MESSAGE_MAX],
@@ -140,64 +165,39 @@ theater_status theater__store_collect(const char *url, const theater_id *actor,
 {
     THEATER_ASSERT(actor != NULL);
     THEATER_ASSERT(out_frames != NULL);
-    store_kind kind = STORE_KIND_LOG;
-    const char *rest = NULL;
-    theater_status status = parse_url(url, &kind, &rest, err);
+    const char *directory = NULL;
+    theater_status status = parse_directory(url, &directory, err);
     if (status != THEATER_OK) {
         return status;
     }
-    if (kind == STORE_KIND_MEMORY) {
-        return theater__fail(err, THEATER_ERR_NOTFOUND, "a memory store ends with its process");
-    }
     out_damage[0] = '\0';
-    return theater__logstore_collect(rest, actor, out_frames, out_damage, err);
+    return theater__shards_collect(directory, actor, out_frames, out_damage, err);
 }
 
 theater_status theater__store_list(const char *url, theater__store_list_fn *visit, void *userdata,
                                    theater_error *err)
 {
     THEATER_ASSERT(visit != NULL);
-    store_kind kind = STORE_KIND_LOG;
-    const char *rest = NULL;
-    theater_status status = parse_url(url, &kind, &rest, err);
-    if (status != THEATER_OK) {
-        return status;
-    }
-    if (kind == STORE_KIND_MEMORY) {
-        return theater__fail(err, THEATER_ERR_NOTFOUND, "a memory store ends with its process");
-    }
-    return theater__logstore_list(rest, visit, userdata, err);
+    const char *directory = NULL;
+    theater_status status = parse_directory(url, &directory, err);
+    return status == THEATER_OK ? theater__shards_list(directory, visit, userdata, err) : status;
 }
 
 theater_status theater__store_collect_each(const char *url, theater__store_each_fn *visit,
                                            void *userdata, theater_error *err)
 {
     THEATER_ASSERT(visit != NULL);
-    store_kind kind = STORE_KIND_LOG;
-    const char *rest = NULL;
-    theater_status status = parse_url(url, &kind, &rest, err);
-    if (status != THEATER_OK) {
-        return status;
-    }
-    if (kind == STORE_KIND_MEMORY) {
-        return theater__fail(err, THEATER_ERR_NOTFOUND, "a memory store ends with its process");
-    }
-    return theater__logstore_collect_each(rest, visit, userdata, err);
+    const char *directory = NULL;
+    theater_status status = parse_directory(url, &directory, err);
+    return status == THEATER_OK ? theater__shards_each(directory, visit, userdata, err) : status;
 }
 
 theater_status theater__store_backup(const char *url, const char *target, theater_error *err)
 {
     THEATER_ASSERT(target != NULL);
-    store_kind kind = STORE_KIND_LOG;
-    const char *rest = NULL;
-    theater_status status = parse_url(url, &kind, &rest, err);
-    if (status != THEATER_OK) {
-        return status;
-    }
-    if (kind == STORE_KIND_MEMORY) {
-        return theater__fail(err, THEATER_ERR_NOTFOUND, "a memory store ends with its process");
-    }
-    return theater__logstore_backup(rest, target, err);
+    const char *directory = NULL;
+    theater_status status = parse_directory(url, &directory, err);
+    return status == THEATER_OK ? theater__shards_backup(directory, target, err) : status;
 }
 
 theater_status theater__batch_check(const theater__batch *batch, theater_error *err)

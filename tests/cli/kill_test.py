@@ -220,6 +220,45 @@ def test_many_are_resumed_together(place, guests, _tests, dice):
         check_chain(place, actor, 1)
 
 
+def shard_of(actor, count):
+    """docs/formats/log.md: CRC-32C of the id, modulo the number of shards."""
+    crc = 0xffffffff
+    for byte in uuid.UUID(actor).bytes:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return (crc ^ 0xffffffff) % count
+
+
+def test_two_shards(place, guests, _tests, dice):
+    actors = [str(uuid.UUID(int=dice.getrandbits(128), version=4)) for _ in range(8)]
+    # Named by an id, so that what is looked for without --store is found there.
+    store = "log:" + os.path.join(place.env["XDG_STATE_HOME"], "theater", actors[0])
+    words = ["run", "--store", store, "--shards", "2", "--invoke", "run", "--args", "[1500]"]
+    os.makedirs(store.removeprefix("log:"))
+    for _ in range(KILLS):  # while the shards are made
+        kill_after(place.start(*words, os.path.join(guests, "sleep.wat")), dice.uniform(0, 0.03))
+    for actor in actors:
+        process = place.start(*words, "--id", actor, os.path.join(guests, "sleep.wat"))
+        while not any(one["id"] == actor and one["state"] == "asleep" for one in place.actors()):
+            check(process.poll() is None, "the run has ended")
+        kill_after(process, 0)
+    started = {one["id"] for one in place.actors()}
+    for shard in range(2):
+        lines = place.run("ps", "--json", "--store", "%s/shard-%03d" % (store, shard)).splitlines()
+        check(all(shard_of(json.loads(line)["id"], 2) == shard for line in lines), lines)
+        print("    shard %d: %d actors" % (shard, len(lines)))
+    outputs = [kill_after(place.start("resume", "--json", "--store", store),
+                          dice.uniform(0.005, 0.3)) for _ in range(KILLS)]
+    outputs.append(place.run("resume", "--json", "--store", store))
+    check(place.run("resume", "--json", "--store", store) == "", "shown again")
+    shown = [json.loads(line) for out in outputs for line in out.splitlines()]
+    check({one["id"] for one in shown} == started, "%s of %s" % (shown, started))
+    check(len({(one["id"], one["seq"]) for one in shown}) == len(started), "two results of one")
+    for actor in actors:
+        check_chain(place, actor, 1)
+
+
 def test_terminate_and_go_on(place, guests, _tests, dice):
     actor = str(uuid.UUID(int=dice.getrandbits(128), version=4))
     process = place.start("run", "--id", actor, "--invoke", "run", "--args", "[1000]",

@@ -60,6 +60,27 @@ static void histogram__ends_of_the_range(void **state)
     assert_true(theater_histogram_quantile(&histogram, 1) == UINT64_MAX);
 }
 
+static void histogram__merged_is_as_if_all_were_added_to_one(void **state)
+{
+    (void)state;
+    static theater_histogram parts[2];
+    static theater_histogram merged;
+    static theater_histogram all;
+    memset(parts, 0, sizeof(parts));
+    memset(&merged, 0, sizeof(merged));
+    memset(&all, 0, sizeof(all));
+    for (uint64_t i = 1; i < 2000; i++) {
+        theater_histogram_add(&parts[i % 2], i * i);
+        theater_histogram_add(&all, i * i);
+    }
+    theater_histogram_merge(&merged, &parts[0]);
+    theater_histogram_merge(&merged, &parts[1]);
+    assert_memory_equal(&merged, &all, sizeof(all));
+    memset(&parts[0], 0, sizeof(parts[0]));
+    theater_histogram_merge(&merged, &parts[0]); /* an empty one has no least value */
+    assert_memory_equal(&merged, &all, sizeof(all));
+}
+
 static void host_lateness__counts_what_ended_by_time(void **state)
 {
     (void)state;
@@ -182,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(histogram__quantiles_are_within_a_64th_above),
         cmocka_unit_test(histogram__ends_of_the_range),
+        cmocka_unit_test(histogram__merged_is_as_if_all_were_added_to_one),
         cmocka_unit_test(host_lateness__counts_what_ended_by_time),
         cmocka_unit_test(host_chain__at_every_point_of_a_life),
         cmocka_unit_test(measure__refuses_what_makes_no_sense),

@@ -223,6 +223,36 @@ static void backup__of_a_damaged_store_fails(void **state)
     assert_int_equal(stat(it->copy, &status), -1);
 }
 
+/*
+ * Damage in front of something intact is not the end of the log: a copy that ends there would look
+ * whole.
+ */
+static void backup__of_a_damaged_log_is_no_shorter_copy(void **state)
+{
+    original *it = *state;
+    theater__store_close(it->store);
+    it->store = NULL;
+    char path[200];
+    (void)snprintf(path, sizeof(path), "%s/s/00000001.log", it->directory);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    int fd = open(path, O_RDWR);
+    for (off_t at = 0; at < status.st_size - 64; at += at < 40 ? 8 : 509) {
+        uint8_t byte = 0;
+        theater_error err = THEATER_ERROR_INIT;
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= 0x10;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        assert_int_equal(theater__store_backup(it->url, it->copy, &err), THEATER_ERR_CORRUPT);
+        assert_non_null(strstr(err.message, "is damaged at 00000001.log:"));
+        byte ^= 0x10;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        assert_int_equal(rmdir(it->copy), 0); /* damage shows before a byte is written */
+    }
+    close(fd);
+    assert_int_equal(theater__store_backup(it->url, it->copy, NULL), THEATER_OK);
+}
+
 static void copy__by_other_means_is_noticed(void **state)
 {
     original *it = *state;
@@ -248,6 +278,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each__tells_of_damage_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(backup__of_a_store_in_use, set_up, tear_down),
         cmocka_unit_test_setup_teardown(backup__of_a_damaged_store_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(backup__of_a_damaged_log_is_no_shorter_copy, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(copy__by_other_means_is_noticed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,4 +39,7 @@
 /* Bytes of batches that were submitted and are not durable yet: beyond it actors have to wait. */
 #define THEATER__STORE_INFLIGHT_MAX ((uint64_t)256 << 20)
 
+/* Shards of a store, with three threads each: as many as machines have processors. */
+#define THEATER__SHARDS_MAX 64u
+
 #endif

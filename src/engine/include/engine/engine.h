@@ -62,6 +62,7 @@ typedef struct theater__engine_options {
      * Nobody can tell by what a guest computes. 0 = default, less if the machine has no room;
      * THEATER__POOLED_GUESTS_NONE: none. */
     uint32_t pooled_guests_max;
+    uint32_t engines_count; /* in this process, of which each gets its part of the maps; 0: 1 */
 } theater__engine_options;
 
 theater_status theater__engine_open(const theater__engine_options *options,

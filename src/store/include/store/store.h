@@ -97,6 +97,10 @@ typedef struct theater__store_options {
     const char *url; /* "log:DIR", "memory:" */
     bool must_exist; /* do not make a new one */
     bool adopt;      /* open it though it is a copy of another one (else STORE) */
+    /* Of a store of several shards (below): which one is opened, and how many there are, or are to
+     * be made. 0 shards: 1. Another number than the store has is INVALID. */
+    uint32_t shard;
+    uint32_t shards_count;
     theater__log log;
     /* Identity of this boot and the wall time: written into new files, for people. */
     uint8_t boot[16];
@@ -169,6 +173,13 @@ theater_status theater__store_put_component(theater__store *store, const theater
 /* CORRUPT if what is there has another digest. */
 theater_status theater__store_get_component(theater__store *store, const theater_hash *digest,
                                             theater__buffer *out_bytes, theater_error *err);
+
+/* ---- shards: a log, a lock and a thread each; the number is fixed when the store is made ----- */
+
+/* Where an actor lives, of so many: of its id alone. docs/formats/log.md has the function. */
+uint32_t theater__shard_of(const theater_id *actor, uint32_t shards_count);
+/* How many a store has; 1 for those of memory. NOTFOUND: there is none; STORE: half made. */
+theater_status theater__store_shards(const char *url, uint32_t *out_count, theater_error *err);
 
 /* ---- looking from outside: no lock, no trust, nothing is written ----------------------------- */
 
