@@ -222,6 +222,55 @@ static void states__of_a_recovery_that_is_cut_itself(void **state)
     assert_true(states > 500);
 }
 
+/* ---- components ------------------------------------------------------------------------------ */
+
+/*
+ * A process is killed while it puts a component, another one puts the same, and then the power goes
+ * off: what was put is there, whatever the first one left half done.
+ */
+static void put_twice(uint64_t killed_at, cut *last, bool *out_reached)
+{
+    static const uint8_t bytes[] = "(component)";
+    const theater_bytes component = {bytes, sizeof(bytes)};
+    const theater_hash digest = theater__sha256(bytes, sizeof(bytes));
+    static world it; /* large */
+    begin_world(&it, 3);
+    assert_int_equal(open_world(&it, NULL), THEATER_OK);
+    simdisk_power_off_at(it.disk, killed_at);
+    (void)theater__store_put_component(it.store, &digest, component, NULL);
+    *out_reached = simdisk_operations(it.disk) >= killed_at;
+    theater__store_close(it.store);
+    simdisk_kill(it.disk);
+    assert_int_equal(open_world(&it, NULL), THEATER_OK);
+    assert_int_equal(theater__store_put_component(it.store, &digest, component, NULL), THEATER_OK);
+    power_off(&it, last);
+    assert_int_equal(open_world(&it, NULL), THEATER_OK);
+    theater__buffer found = {0};
+    theater_error err = THEATER_ERROR_INIT;
+    if (theater__store_get_component(it.store, &digest, &found, &err) != THEATER_OK) {
+        fail_msg("killed at %llu, names %u, choice %llu: %s", (unsigned long long)killed_at,
+                 last->names, (unsigned long long)last->choice, err.message);
+    }
+    theater__buffer_deinit(&found);
+    end_world(&it);
+}
+
+static void states__of_a_component_that_was_put_by_a_killed_process_too(void **state)
+{
+    (void)state;
+    unsigned states = 0;
+    bool reached = true;
+    for (uint64_t killed_at = 1; reached; killed_at++) {
+        cut last = {.at = 1};
+        do {
+            put_twice(killed_at, &last, &reached);
+            states++;
+        } while (next_state(&last) && last.at == 1);
+    }
+    print_message("%u states\n", states);
+    assert_true(states > 10);
+}
+
 int main(void)
 {
     /* Each of many thousand short lives asks for the same blocks: they are kept, not given back. */
@@ -232,6 +281,7 @@ int main(void)
         cmocka_unit_test(states__of_a_store_that_is_made),
         cmocka_unit_test(states__of_a_change_of_segments_with_its_indexes),
         cmocka_unit_test(states__of_a_recovery_that_is_cut_itself),
+        cmocka_unit_test(states__of_a_component_that_was_put_by_a_killed_process_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
