@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 uint64_t simdisk_random(simdisk *disk, uint64_t bound)
@@ -127,13 +128,13 @@ static void change_name(simdisk *disk, const char *name, sim_file *file, bool wi
 static sim_file *new_file(simdisk *disk, bool is_directory)
 {
     assert_true(disk->files_count < FILES_MAX);
-    sim_file *file = theater__alloc_zeroed(1, sizeof(*file));
+    sim_file *file = calloc(1, sizeof(*file));
     assert_non_null(file);
     file->is_directory = is_directory;
     if (!is_directory) {
-        file->seen = theater__alloc_zeroed(1, FILE_BYTES_MAX);
-        file->safe = theater__alloc_zeroed(1, FILE_BYTES_MAX);
-        file->dirty = theater__alloc_zeroed(FILE_BYTES_MAX / SECTOR, sizeof(bool));
+        file->seen = calloc(1, FILE_BYTES_MAX);
+        file->safe = calloc(1, FILE_BYTES_MAX);
+        file->dirty = calloc(FILE_BYTES_MAX / SECTOR, sizeof(bool));
     }
     disk->files[disk->files_count] = file;
     disk->files_count++;
@@ -528,7 +529,7 @@ simdisk *simdisk_new(uint64_t seed)
         .list = sim_list,
         .lock = sim_lock,
     };
-    simdisk *disk = theater__alloc_zeroed(1, sizeof(*disk));
+    simdisk *disk = calloc(1, sizeof(*disk));
     assert_non_null(disk);
     disk->io = table;
     disk->random = seed;
@@ -538,12 +539,12 @@ simdisk *simdisk_new(uint64_t seed)
 void simdisk_free(simdisk *disk)
 {
     for (unsigned i = 0; i < disk->files_count; i++) {
-        theater__free(disk->files[i]->seen);
-        theater__free(disk->files[i]->safe);
-        theater__free(disk->files[i]->dirty);
-        theater__free(disk->files[i]);
+        free(disk->files[i]->seen);
+        free(disk->files[i]->safe);
+        free(disk->files[i]->dirty);
+        free(disk->files[i]);
     }
-    theater__free(disk);
+    free(disk);
 }
 
 theater__io *simdisk_io(simdisk *disk)
