@@ -54,9 +54,9 @@ uint64_t simdisk_writes_after_failure(const simdisk *disk)
     return disk->writes_after_failure;
 }
 
-void simdisk_short_writes(simdisk *disk, bool on)
+void simdisk_short_calls(simdisk *disk, bool on)
 {
-    disk->short_writes = on;
+    disk->short_calls = on;
 }
 
 void simdisk_set_lie(simdisk *disk, simdisk_lie lie)
@@ -208,9 +208,26 @@ static int sim_close(theater__io *io, int fd)
     return 0;
 }
 
+/* What a call does of what it was asked for; true: a signal came first. */
+static bool shorten(simdisk *disk, size_t *size)
+{
+    if (!disk->short_calls || *size <= 1) {
+        return false;
+    }
+    if (simdisk_random(disk, 8) == 0) {
+        return true;
+    }
+    *size = 1 + simdisk_random(disk, *size);
+    return false;
+}
+
 static ssize_t sim_pread(theater__io *io, int fd, void *data, size_t size, uint64_t offset)
 {
-    const sim_file *file = file_of((simdisk *)io, fd);
+    simdisk *disk = (simdisk *)io;
+    const sim_file *file = file_of(disk, fd);
+    if (shorten(disk, &size)) {
+        return -EINTR;
+    }
     if (offset >= file->seen_size) {
         return 0;
     }
@@ -303,11 +320,8 @@ static ssize_t sim_pwrite(theater__io *io, int fd, const void *data, size_t size
     if (!has_space(disk, file, offset + size)) {
         return -ENOSPC;
     }
-    if (disk->short_writes && size > 1) {
-        if (simdisk_random(disk, 8) == 0) {
-            return -EINTR;
-        }
-        size = 1 + simdisk_random(disk, size);
+    if (shorten(disk, &size)) {
+        return -EINTR;
     }
     put(disk, file, data, size, offset);
     return (ssize_t)size;

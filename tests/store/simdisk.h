@@ -11,7 +11,7 @@
  * - names that were made, renamed or removed without a sync of their directory are as they were, or
  *   as they became, up to some point in the order of these changes.
  *
- * Besides, single operations can be made to fail, and writes can be cut short.
+ * Besides, single operations can be made to fail, and reads and writes can be cut short.
  */
 #ifndef TESTS_STORE_SIMDISK_H
 #define TESTS_STORE_SIMDISK_H
@@ -42,8 +42,8 @@ uint64_t simdisk_operations(const simdisk *disk);
 bool simdisk_has_failed(const simdisk *disk);
 /* Writes that were tried since the last failure that was asked for. */
 uint64_t simdisk_writes_after_failure(const simdisk *disk);
-/* Every write may do less than asked. */
-void simdisk_short_writes(simdisk *disk, bool on);
+/* Every read and write may do less than asked, or nothing yet since a signal came (EINTR). */
+void simdisk_short_calls(simdisk *disk, bool on);
 /* A disk that says it has synced and has not: for seeing that a test finds what it is there for. */
 typedef enum simdisk_lie {
     SIMDISK_LIE_NONE = 0,

@@ -74,7 +74,7 @@ struct simdisk {
     uint64_t fail_count;
     bool has_failed;
     uint64_t writes_after_failure;
-    bool short_writes;
+    bool short_calls;
     simdisk_lie lie;
     uint64_t capacity;
     bool is_chosen;   /* the state after a crash: by these */

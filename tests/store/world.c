@@ -345,7 +345,7 @@ world_verdict run_case(const world_case *what)
 {
     static world it; /* large */
     begin_world(&it, what->seed);
-    simdisk_short_writes(it.disk, what->seed % 2 == 0);
+    simdisk_short_calls(it.disk, what->seed % 2 == 0);
     simdisk_set_lie(it.disk, what->lie);
     world_verdict verdict = {.crashes = 2 + simdisk_random(it.disk, 3)};
     start_world(&it);
