@@ -2,8 +2,9 @@
 /*
  * The life of a host in which one thing fails, for every thing that there is: it opens, loads a
  * component, spawns three actors that sleep, runs to its end and is freed, and the k-th allocation,
- * write or sync of all that fails. Then it either says so or did not need it; and the next host on
- * the same store, in which nothing fails, brings every actor that was promised to its one end.
+ * write or sync of all that fails, or the power goes off there. Then it either says so or did not
+ * need it; and the next host on the same store, in which nothing fails, brings every actor that was
+ * promised to its one end.
  */
 #include "power.h"
 
@@ -131,6 +132,41 @@ static void host__kth_operation_of_any_kind_fails(void **state)
     every_operation(SIMDISK_ANY, EDQUOT, 10);
 }
 
+/* Not a draw of moments as in power_test.c, but each: nothing is left of what was not synced, or
+ * all, or some. */
+static void host__power_goes_off_at_every_operation(void **state)
+{
+    (void)state;
+    unsigned moments = 0;
+    for (unsigned left = 0; left < 3; left++) {
+        bool reached = true;
+        for (uint64_t k = 1; reached; k++) {
+            static power p;
+            power_begin(&p, k);
+            p.live_max = left == 1 ? 1 : 100;
+            simdisk_power_off_at(p.disk, k);
+            outcome o = first_life(&p);
+            reached = simdisk_operations(p.disk) >= k;
+            o.store_failed = true; /* what was not promised may be gone */
+            expect_clean_error(&o, k);
+            unsigned names = 0;
+            uint64_t choices = 0;
+            if (left == 0) {
+                simdisk_crash_chosen(p.disk, 0, 0, &names, &choices);
+            } else if (left == 1) {
+                simdisk_kill(p.disk);
+            } else {
+                simdisk_crash(p.disk);
+            }
+            second_life(&p, &o, k);
+            power_end(&p);
+            moments++;
+        }
+    }
+    print_message("%u moments\n", moments);
+    assert_true(moments > 100);
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* One life without memory at one moment. True if that moment came. */
@@ -182,6 +218,7 @@ int main(void)
         cmocka_unit_test(host__kth_write_finds_no_space),
         cmocka_unit_test(host__kth_sync_fails),
         cmocka_unit_test(host__kth_operation_of_any_kind_fails),
+        cmocka_unit_test(host__power_goes_off_at_every_operation),
         cmocka_unit_test(host__kth_allocation_fails),
         cmocka_unit_test(host__kth_allocation_fails_with_room_for_one),
     };
