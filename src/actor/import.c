@@ -297,6 +297,10 @@ static theater__import_outcome live_request(theater__turn *turn, const theater__
     theater_wall wall = theater_call_now(call);
     theater__buffer_clear(&turn->payload);
     theater__request_encode(&turn->payload, kind, &request);
+    if (turn->payload.failed) {
+        (void)theater__fail_nomem(&error);
+        return theater__turn_abandon(turn, &error);
+    }
     if (theater__turn_append(turn, THEATER_EVENT_REQUEST, kind, wall, buffer_bytes(&turn->payload),
                              &error) != THEATER_OK) {
         return error.status == THEATER_ERR_LIMIT

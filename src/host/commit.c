@@ -199,7 +199,7 @@ static void batch_completed(theater_host *host, const theater__store_completion 
         }
     } else if (completion->status != THEATER_OK) {
         commit_fail(host, &completion->error);
-    } else if (f->has_outputs && !host->options.is_frozen) {
+    } else if (f->has_outputs && !host->options.is_frozen && host->failure.status == THEATER_OK) {
         give_outputs(host, l, &f->frames, &f->parent, f->first_seq);
     }
     if (l->acts != NULL) {
@@ -222,6 +222,9 @@ static void batch_completed(theater_host *host, const theater__store_completion 
 static void outputs_read(theater_host *host, live *l, const theater__store_completion *completion)
 {
     uint32_t index = l->index;
+    if (completion->status == THEATER_OK && host->failure.status != THEATER_OK) {
+        return; /* the next host gives them, in their order */
+    }
     if (completion->status == THEATER_OK) {
         give_outputs(host, l, &completion->frames, &completion->parent, completion->first_seq);
     } else if (!actor_at(host, index)->is_parked) {
@@ -243,6 +246,12 @@ static void read_completed(theater_host *host, theater__store_completion *comple
     done->is_under_way = false;
     l->inflight--;
     host->loading_count--;
+    const theater_error *failure = theater__store_failure(host->store);
+    if (completion->status != THEATER_OK && failure != NULL && done->purpose < READ_ASKED) {
+        host->entering_count -= done->purpose == READ_LOAD;
+        commit_fail(host, failure); /* everybody's, not this actor's */
+        return;
+    }
     switch (done->purpose) {
     case READ_LOAD:
         host->entering_count--;

@@ -3,6 +3,9 @@
  * Output commit: log lines, effects and results are read out of the events that have become
  * durable, in chain order, by the same code whether this process appended them or a dead one did.
  * What was given out is noted behind it; a kill between the two repeats it with the same seq.
+ *
+ * Without memory nothing is left out: the host stops in front of what it cannot give, and the next
+ * one begins there.
  */
 #include "internal.h"
 
@@ -27,8 +30,8 @@ static const theater__profile *profile_of(const theater_host *host, const actor 
     return a->profile != NO_PROFILE ? host->profiles[a->profile] : &host->no_profile;
 }
 
-/* Runs the handler of a request that needs no answer. */
-static void give_post(giving *g, const theater_event *event)
+/* Runs the handler of a request that needs no answer. False without memory: it is to run again. */
+static bool give_post(giving *g, const theater_event *event)
 {
     theater_host *host = g->host;
     const actor *a = actor_at(host, g->index);
@@ -37,41 +40,49 @@ static void give_post(giving *g, const theater_event *event)
     theater_values args;
     if (event->is_redacted ||
         theater__request_decode(event->payload, event->kind, &request, &error) != THEATER_OK) {
-        return;
+        return true;
     }
     const theater__function *function =
         theater__actor_component_function(host->registry, request.function);
     theater__reader reader = theater__reader_of(request.args.data, request.args.size);
-    if (function == NULL || function->kind != THEATER_FUNCTION_EFFECT ||
-        theater__values_decode(&reader, &g->arena, &args, &error) != THEATER_OK) {
+    theater_status status = theater__values_decode(&reader, &g->arena, &args, &error);
+    if (status == THEATER_ERR_NOMEM) {
+        return false;
+    }
+    if (function == NULL || function->kind != THEATER_FUNCTION_EFFECT || status != THEATER_OK) {
         theater__log_write(&host->log, THEATER_LOG_WARNING,
                            "event %llu asks for '%.*s', which this host does not have",
                            (unsigned long long)event->seq, (int)request.function.size,
                            request.function.data);
-        return;
+        return true;
     }
     theater_token token = {a->id, event->seq};
     theater__buffer result = {0};
     bool has_result = false;
-    if (theater__effect_run(&host->env, profile_of(host, a), function, token, event->wall, args,
-                            &has_result, &result, &error) != THEATER_OK) {
+    status = theater__effect_run(&host->env, profile_of(host, a), function, token, event->wall,
+                                 args, &has_result, &result, &error);
+    if (status != THEATER_OK && status != THEATER_ERR_NOMEM) {
         theater__log_write(&host->log, THEATER_LOG_ERROR, "'%s' failed: %s", function->id,
                            error.message);
     }
     theater__buffer_deinit(&result);
+    return status != THEATER_ERR_NOMEM;
 }
 
-static void take_return(giving *g, const theater_event *event)
+/* False without memory. */
+static bool take_return(giving *g, const theater_event *event)
 {
     theater__return ret;
     if (event->is_redacted || theater__return_decode(event->payload, &ret, NULL) != THEATER_OK) {
-        return;
+        return true;
     }
     g->has_return = true;
     g->result_seq = event->seq;
     theater__reader reader = theater__reader_of(ret.result.data, ret.result.size);
-    g->has_result =
-        ret.has_result && theater__value_decode(&reader, &g->arena, &g->result, NULL) == THEATER_OK;
+    theater_status status =
+        ret.has_result ? theater__value_decode(&reader, &g->arena, &g->result, NULL) : THEATER_OK;
+    g->has_result = ret.has_result && status == THEATER_OK;
+    return status != THEATER_ERR_NOMEM;
 }
 
 /* True if the embedder acknowledged it. */
@@ -96,6 +107,17 @@ static bool give_end(giving *g, const theater_event *event)
     return host->on_finished(&finished, host->on_finished_userdata);
 }
 
+/* What comes behind it may not be given: that would count this one as given too. */
+static void stop_without_memory(theater_host *host, const theater_event *event)
+{
+    theater_error error = THEATER_ERROR_INIT;
+    (void)theater__fail(&error, THEATER_ERR_NOMEM,
+                        "no memory to give out event %llu of an actor; nothing is lost, open the "
+                        "store again",
+                        (unsigned long long)event->seq);
+    commit_fail(host, &error);
+}
+
 uint64_t outputs_give(theater_host *host, uint32_t index, const theater__buffer *frames,
                       const theater_hash *parent, uint64_t first_seq, uint64_t after)
 {
@@ -112,7 +134,10 @@ uint64_t outputs_give(theater_host *host, uint32_t index, const theater__buffer 
             continue;
         }
         if (event.kind == THEATER_KIND_POST) {
-            give_post(&g, &event);
+            if (!give_post(&g, &event)) {
+                stop_without_memory(host, &event);
+                break;
+            }
             given = event.seq;
         } else if (event.kind == THEATER_KIND_EFFECT) {
             live *l = actor_at(host, index)->live;
@@ -122,7 +147,10 @@ uint64_t outputs_give(theater_host *host, uint32_t index, const theater__buffer 
             }
             given = event.seq;
         } else if (event.kind == THEATER_KIND_RETURN) {
-            take_return(&g, &event);
+            if (!take_return(&g, &event)) {
+                stop_without_memory(host, &event);
+                break;
+            }
         } else if (event.kind == THEATER_KIND_END) {
             if (!give_end(&g, &event)) {
                 break;

@@ -2,7 +2,8 @@
 /*
  * Components by digest, as DIR/components/<64 hexadecimal digits>.wasm. A file is written under
  * another name, synced and renamed, so it is there whole or not at all; it is checked against its
- * name whenever it is read.
+ * name whenever it is read. A name that is there may be the work of a process that was killed
+ * before it had synced it, so the directories are synced in any case.
  */
 #include "logstore.h"
 
@@ -51,6 +52,17 @@ static int load_component(theater__logstore *log, const char *path, theater__buf
     return result;
 }
 
+/* Makes what stands in components/ durable, and that there is such a directory. */
+static int sync_names(theater__logstore *log)
+{
+    THEATER_AUTOFREE char *directory = theater__path_in(log->directory, COMPONENTS_NAME);
+    if (directory == NULL) {
+        return -ENOMEM;
+    }
+    int result = log->io->fsync_directory(log->io, directory);
+    return result == 0 ? log->io->fsync_directory(log->io, log->directory) : result;
+}
+
 static int write_component(theater__logstore *log, const char *path, const char *path_new,
                            theater_bytes bytes)
 {
@@ -59,9 +71,6 @@ static int write_component(theater__logstore *log, const char *path, const char 
         return -ENOMEM;
     }
     int result = log->io->mkdir(log->io, directory, 0700);
-    if (result == 0) {
-        result = log->io->fsync_directory(log->io, log->directory);
-    }
     if (result < 0 && result != -EEXIST) {
         return result;
     }
@@ -79,9 +88,8 @@ static int write_component(theater__logstore *log, const char *path, const char 
     }
     if (result < 0) {
         (void)log->io->unlink(log->io, path_new);
-        return result;
     }
-    return log->io->fsync_directory(log->io, directory);
+    return result;
 }
 
 theater_status theater__logstore_put_component(theater__store *store, const theater_hash *digest,
@@ -98,10 +106,10 @@ theater_status theater__logstore_put_component(theater__store *store, const thea
     bool equal = result == 0 && present.size == bytes.size &&
                  (bytes.size == 0 || memcmp(present.data, bytes.data, bytes.size) == 0);
     theater__buffer_deinit(&present);
-    if (equal) {
-        return THEATER_OK;
+    result = equal ? 0 : write_component(log, path, path_new, bytes);
+    if (result == 0) {
+        result = sync_names(log);
     }
-    result = write_component(log, path, path_new, bytes);
     if (result == -ENOMEM) {
         return theater__fail_nomem(err);
     }

@@ -162,6 +162,20 @@ static bool copy_from_memory(theater__logstore *log, uint64_t place)
     return found;
 }
 
+/* A group whose write has failed is neither in memory nor on the disk: that is the store's failure,
+ * and no damage of the log. */
+static theater_status fail_missing(theater__logstore *log, uint64_t place, theater_error *err)
+{
+    const theater_error *failure = theater__store_failure(&log->base);
+    if (failure == NULL) {
+        return fail_at(log, place, "there is no intact record", err);
+    }
+    if (err != NULL) {
+        *err = *failure;
+    }
+    return THEATER_ERR_STORE;
+}
+
 /*
  * The record at place, borrowed from the window until the next call. low: how far back neighbours
  * are likely to be wanted next (place itself if none are).
@@ -207,7 +221,7 @@ static theater_status load_record(theater__logstore *log, uint64_t place, uint64
         }
     }
     if (data == NULL || !theater__format_record_decode(log->seed, place, data, size, out_record)) {
-        return fail_at(log, place, "there is no intact record", err);
+        return fail_missing(log, place, err);
     }
     return THEATER_OK;
 }

@@ -11,6 +11,7 @@ again.
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,9 @@ LATE_MS_MAX = 1500
 OTHER_BOOT = "11111111-2222-4333-8444-555555555555"
 COMMAND_SECONDS_MAX = 60
 KILLS = 10
+# Kills of a process that runs several actors, while another one looks at them.
+WITNESSED_KILLS = 25
+WITNESSED_ACTORS = 6
 
 
 class Place:
@@ -66,8 +70,8 @@ class Place:
         while sum(actor["state"] == "asleep" for actor in self.actors()) < count:
             check(time.monotonic() < end, "no actor fell asleep: %s" % self.actors())
 
-    def events(self, actor):
-        lines = self.run("chain", "show", "--json", actor).splitlines()
+    def events(self, actor, *where):
+        lines = self.run("chain", "show", "--json", *where, actor).splitlines()
         return [json.loads(line) for line in lines]
 
 
@@ -86,11 +90,12 @@ def kill_after(process, seconds):
     return out
 
 
-def check_chain(place, actor, waits):
+def check_chain(place, actor, waits, store=None):
     """One line of events: each wait ended once, one return, one end, and it verifies."""
-    out = place.run("verify", actor)
+    where = ["--store", store] if store else []
+    out = place.run("verify", *where, actor)
     check(out.startswith("intact"), out)
-    events = place.events(actor)
+    events = place.events(actor, *where)
     numbers = sorted({event["seq"] for event in events})
     check(numbers == list(range(len(numbers))), "numbers: %s" % numbers)
     kinds = [event["kind"] for event in events]
@@ -202,6 +207,90 @@ def test_ten_kills(place, _guests, tests, dice):
     check(place.run("verify", "--head", shown[0]["head"], actor).startswith("intact, anchored"), "")
     check(place.run("replay", actor, "--component", os.path.join(tests, "kit.wat"))
           .startswith("clean"), "it does not replay")
+
+
+def look(place, store, told):
+    """What `theater ps` says of the running host is durable: so many events with that head."""
+    process = place.start("ps", "--json", "--store", store)
+    out, _ = process.communicate(timeout=COMMAND_SECONDS_MAX)
+    check(process.returncode == 0, "ps ends with %d" % process.returncode)
+    for line in out.splitlines():
+        actor = json.loads(line)
+        seq, head = actor["head"].split(":")
+        told.setdefault(actor["id"], {})[int(seq)] = head
+
+
+def take_outputs(out, err, told, results):
+    for line in out.splitlines():
+        one = json.loads(line)
+        seq, head = one["head"].split(":")
+        told.setdefault(one["id"], {})[int(seq)] = head
+        results.setdefault(one["id"], []).append((one["seq"], one["head"], one["result"]))
+    for line in err.splitlines():
+        one = json.loads(line) if line.startswith("{") else {}
+        if "log" in one:
+            told.setdefault(one["id"], {}).setdefault(one["seq"], None)
+
+
+def test_kills_in_a_loop_before_a_witness(place, _guests, tests, dice):
+    """Several actors in one process that is killed again and again. This process holds what was
+    acknowledged, by `ps` while it ran and by its outputs: all of it is in the chains in the end."""
+    store = "log:" + os.path.join(place.env["XDG_STATE_HOME"], "witnessed")
+    kit = os.path.join(tests, "kit.wat")
+    actors = [str(uuid.UUID(int=dice.getrandbits(128), version=4))
+              for _ in range(WITNESSED_ACTORS)]
+    told = {}
+    results = {}
+    for actor in actors:
+        process = place.start("run", "--json", "--store", store, "--id", actor, "--invoke", "pause",
+                              "--args", "[%d]" % dice.randrange(200, 1200), kit)
+        end = time.monotonic() + COMMAND_SECONDS_MAX
+        while actor not in told:
+            check(time.monotonic() < end, "the actor was not seen")
+            if os.path.exists(os.path.join(store[4:], "store.id")):
+                look(place, store, told)
+        process.kill()
+        take_outputs(*process.communicate(), told, results)
+    for _ in range(WITNESSED_KILLS):
+        process = place.start("resume", "--json", "--store", store)
+        end = time.monotonic() + dice.uniform(0.005, 0.15)
+        while time.monotonic() < end and process.poll() is None:
+            look(place, store, told)
+        process.kill()
+        take_outputs(*process.communicate(), told, results)
+    take_outputs(place.run("resume", "--json", "--store", store), "", told, results)
+    check(place.run("resume", "--json", "--store", store) == "", "something was shown again")
+    heads = 0
+    for actor in actors:
+        check(len(set(map(repr, results[actor]))) == 1, "several ends: %s" % results[actor])
+        events = check_chain(place, actor, 2, store)
+        check([event["kind"] for event in events].count("post") == 1, "it logged more than once")
+        hashes = {event["seq"]: event["hash"] for event in events}
+        for seq, head in told[actor].items():
+            check(seq in hashes, "event %d was acknowledged and is lost" % seq)
+            check(head in (None, hashes[seq]), "event %d is not the acknowledged one" % seq)
+            heads += 1
+    print("    %d kills, %d acknowledged events found" % (WITNESSED_KILLS + len(actors), heads))
+    check(heads > 2 * len(actors), "the witness saw next to nothing")
+
+
+def test_a_process_that_was_paused(place, guests, _tests, dice):
+    """Stopped over its due time and continued: it wakes then, once, and the chain says how late."""
+    actor = str(uuid.UUID(int=dice.getrandbits(128), version=4))
+    process = place.start("run", "--id", actor, "--invoke", "run", "--args", "[300]",
+                          os.path.join(guests, "sleep.wat"))
+    place.wait_until_asleep()
+    process.send_signal(signal.SIGSTOP)
+    due = None
+    while due is None or time.time() * 1000 < due + 300:
+        waiting = last(place.events(actor), "wait")
+        due = waiting["wall"] + 300
+        check(last(place.events(actor), "completion") is None, "a stopped process woke somebody")
+    process.send_signal(signal.SIGCONT)
+    out, _ = process.communicate(timeout=COMMAND_SECONDS_MAX)
+    check(json.loads(out)["ok"] >= 600, out)
+    late_ms = last(check_chain(place, actor, 1), "completion")["late_ns"] / 1e6
+    check(late_ms >= 300, "the lateness of %.1f ms is not recorded" % late_ms)
 
 
 def test_many_are_resumed_together(place, guests, _tests, dice):

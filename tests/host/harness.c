@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "internal.h"
+
 static bool on_finished(const theater_finished *finished, void *userdata)
 {
     harness *h = userdata;
@@ -179,4 +181,16 @@ void harness_run(harness *h)
     if (theater_host_run(h->host, &err) != THEATER_OK) {
         fail_msg("%s", err.message);
     }
+}
+
+void harness_settle(harness *h)
+{
+    do {
+        commit_poll(h->host);
+        theater__list *link = NULL;
+        while ((link = theater__list_pop(&h->host->ready)) != NULL) {
+            turn_step(h->host, THEATER__LIST_OWNER(link, live, link));
+        }
+    } while (!theater__list_empty(&h->host->ready) || theater__store_inflight(h->host->store) > 0);
+    assert_int_equal(h->host->failure.status, THEATER_OK);
 }

@@ -49,5 +49,7 @@ theater_id harness_spawn(harness *h, theater_actor_component *component, const c
                          const char *args, const theater_limits *limits);
 const harness_end *harness_find(const harness *h, theater_id id);
 void harness_run(harness *h);
+/* Until everyone waits, without letting virtual time go on: its jumps are what run() is for. */
+void harness_settle(harness *h);
 
 #endif

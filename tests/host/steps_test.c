@@ -21,19 +21,6 @@ static theater_host_options virtual_options(void)
     return options;
 }
 
-/* Until everyone waits, without letting virtual time go on: its jumps are what run() is for. */
-static void settle(harness *h)
-{
-    for (int i = 0; i < 2; i++) {
-        commit_poll(h->host);
-        theater__list *link = NULL;
-        while ((link = theater__list_pop(&h->host->ready)) != NULL) {
-            turn_step(h->host, THEATER__LIST_OWNER(link, live, link));
-        }
-    }
-    assert_int_equal(h->host->failure.status, THEATER_OK);
-}
-
 static uint64_t count_steps(harness *h, theater_id id, int64_t *out_delta_ms)
 {
     theater_error err = THEATER_ERROR_INIT;
@@ -70,7 +57,7 @@ static pair begin(harness *h)
     p.deadline = harness_spawn(h, harness_load(h, GUESTS, "deadline.wat"), "until", args, NULL);
     p.sleeper =
         harness_spawn(h, harness_load(h, EXAMPLE_GUESTS, "sleep.wat"), "run", "[3600000]", NULL);
-    settle(h);
+    harness_settle(h);
     return p;
 }
 

@@ -8,10 +8,12 @@
  * - every chain in it reads back byte for byte.
  *
  * The store runs without its thread here, so that a seed gives the same run each time. A failing
- * run prints its seed; THEATER_SEED and THEATER_CASES in the environment choose others. A disk that
- * lies about its syncs must be caught, or the test would be blind.
+ * run prints its seed; THEATER_SEED and THEATER_CASES in the environment choose others. With one of
+ * its protections taken away the store must be caught, or the test would be blind.
  */
 #include "world.h"
+
+#include "canary.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,68 +38,89 @@ static void crash__keeps_every_promise(void **state)
                   (unsigned long long)(seed + cases - 1));
     unsigned broken = 0;
     for (uint64_t i = 0; i < cases; i++) {
-        broken += !run_case(seed + i, (world_harm)((seed + i) % HARM_COUNT), false, true);
+        world_case what = world_case_of(seed + i);
+        world_verdict verdict = run_case(&what);
+        if (verdict.violation != NULL) {
+            print_verdict(&what, &verdict);
+            broken++;
+        }
     }
     assert_int_equal(broken, 0);
 }
 
-/*
- * Three batches, the power cut at the k-th operation, and one certain state of the disk after it.
- */
-static void run_chosen(uint64_t power_off_at, unsigned names, uint64_t mask, bool *out_reached,
-                       unsigned *out_names, unsigned *out_bits)
-{
-    static world it; /* large */
-    begin_world(&it, 3);
-    theater_error err = THEATER_ERROR_INIT;
-    assert_int_equal(open_world(&it, &err), THEATER_OK);
-    simdisk_power_off_at(it.disk, power_off_at);
-    for (unsigned i = 0; i < 3; i++) {
-        submit_some(&it);
-        poll_all(&it);
-        theater__logstore_commit_close((theater__logstore *)it.store);
-    }
-    *out_reached = simdisk_operations(it.disk) >= power_off_at;
-    theater__store_close(it.store);
-    it.store = NULL;
-    simdisk_crash_chosen(it.disk, names, mask, out_names, out_bits);
-    start_world(&it);
-    if (it.violation != NULL) {
-        fail_msg("cut at %llu, names %u, mask %llx: %s", (unsigned long long)power_off_at, names,
-                 (unsigned long long)mask, it.violation);
-    }
-    end_world(&it);
-}
+/* ---- canaries -------------------------------------------------------------------------------- */
 
-/* Not a sample of the states that a power cut may leave, but each of them. */
-static void crash__all_states_of_a_short_trace(void **state)
+/* Without one of its protections a store has to break a promise within so many cases. */
+#define CANARY_CASES 400u
+
+/*
+ * Looks for a case that is broken, and runs its seed a second time: it has to break the same
+ * promise, with the same bytes on the disk.
+ */
+static void expect_caught(const char *what_is_missing, simdisk_lie lie)
 {
-    (void)state;
-    unsigned states = 0;
-    bool reached = true;
-    for (uint64_t k = 1; reached; k++) {
-        unsigned names_count = 0;
-        unsigned bits = 1;
-        for (unsigned names = 0; names <= names_count; names++) {
-            for (uint64_t mask = 0; mask < (uint64_t)1 << bits; mask++) {
-                run_chosen(k, names, mask, &reached, &names_count, &bits);
-                assert_true(bits <= 16);
-                states++;
-            }
+    unsigned broken = 0;
+    world_case first = {0};
+    world_verdict first_verdict = {0};
+    for (uint64_t seed = 1; seed <= CANARY_CASES; seed++) {
+        world_case what = world_case_of(seed);
+        what.lie = lie;
+        world_verdict verdict = run_case(&what);
+        if (verdict.violation != NULL && broken++ == 0) {
+            first = what;
+            first_verdict = verdict;
         }
     }
-    print_message("%u states\n", states);
-    assert_true(states > 100);
+    print_message("without %s: %u of %u broken\n", what_is_missing, broken, CANARY_CASES);
+    assert_true(broken > 0);
+    print_verdict(&first, &first_verdict);
+    world_verdict again = run_case(&first);
+    assert_ptr_equal(again.violation, first_verdict.violation);
+    assert_string_equal(again.detail, first_verdict.detail);
+    assert_int_equal(again.fingerprint, first_verdict.fingerprint);
+    assert_int_equal(again.crashes, first_verdict.crashes);
 }
 
-static void crash__a_disk_that_lies_is_caught(void **state)
+static void canary__without_the_sync_is_caught(void **state)
 {
     (void)state;
-    unsigned broken = 0;
-    for (uint64_t seed = 1; seed <= 100; seed++) {
-        broken += !run_case(seed, HARM_NONE, true, false);
+    expect_caught("the sync of files", SIMDISK_LIE_SYNC);
+}
+
+static void canary__without_the_sync_of_directories_is_caught(void **state)
+{
+    (void)state;
+    expect_caught("the sync of directories", SIMDISK_LIE_NAMES);
+}
+
+static void canary__without_the_crc_is_caught(void **state)
+{
+    (void)state;
+    the_canary.without_crc = true;
+    expect_caught("checksums", SIMDISK_LIE_NONE);
+    the_canary.without_crc = false;
+}
+
+static void canary__without_the_fence_is_caught(void **state)
+{
+    (void)state;
+    the_canary.without_fence = true;
+    expect_caught("the fence", SIMDISK_LIE_NONE);
+    the_canary.without_fence = false;
+}
+
+/* The same seed is the same run, also where nothing is broken. */
+static void seed__gives_the_same_run(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        world_case what = world_case_of(seed);
+        world_verdict one = run_case(&what);
+        world_verdict two = run_case(&what);
+        world_case other = world_case_of(seed + HARM_COUNT);
+        assert_int_equal(one.fingerprint, two.fingerprint);
+        assert_true(run_case(&other).fingerprint != one.fingerprint);
     }
-    assert_true(broken > 0);
 }
 
 /* ---- single failures ------------------------------------------------------------------------- */
@@ -255,8 +278,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crash__keeps_every_promise),
-        cmocka_unit_test(crash__all_states_of_a_short_trace),
-        cmocka_unit_test(crash__a_disk_that_lies_is_caught),
+        cmocka_unit_test(canary__without_the_sync_is_caught),
+        cmocka_unit_test(canary__without_the_sync_of_directories_is_caught),
+        cmocka_unit_test(canary__without_the_crc_is_caught),
+        cmocka_unit_test(canary__without_the_fence_is_caught),
+        cmocka_unit_test(seed__gives_the_same_run),
         cmocka_unit_test(failure__kth_write_stops_the_store),
         cmocka_unit_test(failure__kth_write_on_a_full_disk),
         cmocka_unit_test(failure__kth_sync_stops_the_store),

@@ -1,74 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See simdisk.h. Files are small, so each keeps two images (what reads see, what is safe) and a
- * mark for each dirty sector. Names point to files; changes of names wait in a journal until their
- * directory is synced, and a power cut keeps a prefix of that journal.
+ * See simdisk.h: the log's I/O table over files in memory, and the failures that are asked for.
  */
-#include "work.h"
-/* cmocka first */
-#include "simdisk.h"
+#include "simdisk_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-#define SECTOR 512u
-#define FILE_BYTES_MAX ((size_t)64 << 10)
-#define NAMES_MAX 64u
-#define FILES_MAX 256u
-#define JOURNAL_MAX 256u
-#define DESCRIPTORS_MAX 64u
-#define NAME_MAX_SIZE 96u
-/* Descriptors of this disk are told from real ones by their numbers. */
-#define DESCRIPTOR_FIRST 100000
-
-typedef struct sim_file {
-    uint8_t *seen;
-    uint8_t *safe;
-    bool *dirty; /* sectors */
-    size_t seen_size;
-    size_t safe_size;
-    bool is_directory;
-} sim_file;
-
-typedef struct sim_name {
-    char name[NAME_MAX_SIZE]; /* empty: free */
-    sim_file *file;
-} sim_name;
-
-/* A name that begins (file) or ends (NULL) to be there; a rename is two of these at once. */
-typedef struct sim_change {
-    char name[NAME_MAX_SIZE];
-    sim_file *file;
-    bool with_next; /* one step with the one behind it */
-} sim_change;
-
-struct simdisk {
-    theater__io io;
-    uint64_t random;
-    sim_file *files[FILES_MAX];
-    unsigned files_count;
-    sim_name seen[NAMES_MAX];
-    sim_name safe[NAMES_MAX];
-    sim_change journal[JOURNAL_MAX];
-    unsigned journal_count;
-    sim_file *descriptors[DESCRIPTORS_MAX];
-    uint64_t operations;
-    uint64_t power_off_at;
-    simdisk_operation fail_operation;
-    uint64_t fail_at;
-    int fail_errno;
-    uint64_t fail_count;
-    bool has_failed;
-    uint64_t writes_after_failure;
-    bool short_writes;
-    bool sync_lies;
-    uint64_t capacity;
-    bool is_chosen; /* the state after a crash: by these */
-    uint64_t mask;
-    unsigned bits;
-};
 
 uint64_t simdisk_random(simdisk *disk, uint64_t bound)
 {
@@ -114,14 +54,14 @@ uint64_t simdisk_writes_after_failure(const simdisk *disk)
     return disk->writes_after_failure;
 }
 
-void simdisk_short_writes(simdisk *disk, bool on)
+void simdisk_short_calls(simdisk *disk, bool on)
 {
-    disk->short_writes = on;
+    disk->short_calls = on;
 }
 
-void simdisk_sync_lies(simdisk *disk, bool on)
+void simdisk_set_lie(simdisk *disk, simdisk_lie lie)
 {
-    disk->sync_lies = on;
+    disk->lie = lie;
 }
 
 /* Counts a changing operation; the errno that it is to fail with, or 0. */
@@ -157,7 +97,7 @@ static sim_name *find_name(sim_name *names, const char *name)
     return NULL;
 }
 
-static void set_name(sim_name *names, const char *name, sim_file *file)
+void simdisk_set_name(sim_name *names, const char *name, sim_file *file)
 {
     sim_name *slot = find_name(names, name);
     if (slot == NULL && file != NULL) {
@@ -182,19 +122,19 @@ static void change_name(simdisk *disk, const char *name, sim_file *file, bool wi
     change->file = file;
     change->with_next = with_next;
     disk->journal_count++;
-    set_name(disk->seen, name, file);
+    simdisk_set_name(disk->seen, name, file);
 }
 
 static sim_file *new_file(simdisk *disk, bool is_directory)
 {
     assert_true(disk->files_count < FILES_MAX);
-    sim_file *file = theater__alloc_zeroed(1, sizeof(*file));
+    sim_file *file = calloc(1, sizeof(*file));
     assert_non_null(file);
     file->is_directory = is_directory;
     if (!is_directory) {
-        file->seen = theater__alloc_zeroed(1, FILE_BYTES_MAX);
-        file->safe = theater__alloc_zeroed(1, FILE_BYTES_MAX);
-        file->dirty = theater__alloc_zeroed(FILE_BYTES_MAX / SECTOR, sizeof(bool));
+        file->seen = calloc(1, FILE_BYTES_MAX);
+        file->safe = calloc(1, FILE_BYTES_MAX);
+        file->dirty = calloc(FILE_BYTES_MAX / SECTOR, sizeof(bool));
     }
     disk->files[disk->files_count] = file;
     disk->files_count++;
@@ -268,9 +208,26 @@ static int sim_close(theater__io *io, int fd)
     return 0;
 }
 
+/* What a call does of what it was asked for; true: a signal came first. */
+static bool shorten(simdisk *disk, size_t *size)
+{
+    if (!disk->short_calls || *size <= 1) {
+        return false;
+    }
+    if (simdisk_random(disk, 8) == 0) {
+        return true;
+    }
+    *size = 1 + simdisk_random(disk, *size);
+    return false;
+}
+
 static ssize_t sim_pread(theater__io *io, int fd, void *data, size_t size, uint64_t offset)
 {
-    const sim_file *file = file_of((simdisk *)io, fd);
+    simdisk *disk = (simdisk *)io;
+    const sim_file *file = file_of(disk, fd);
+    if (shorten(disk, &size)) {
+        return -EINTR;
+    }
     if (offset >= file->seen_size) {
         return 0;
     }
@@ -280,14 +237,30 @@ static ssize_t sim_pread(theater__io *io, int fd, void *data, size_t size, uint6
     return (ssize_t)count;
 }
 
-static void put(sim_file *file, const void *data, size_t size, uint64_t offset)
+/* These sectors are about to change: what is not synced of them may reach the disk before. */
+static void touch(simdisk *disk, sim_file *file, size_t first, size_t last)
 {
-    assert_true(offset + size <= FILE_BYTES_MAX);
-    memcpy(file->seen + offset, data, size);
-    for (size_t at = (size_t)offset / SECTOR; size > 0 && at <= (offset + size - 1) / SECTOR;
-         at++) {
+    for (size_t at = first; at <= last; at++) {
+        bool is_new = file->dirty[at] && disk->versions_count < VERSIONS_MAX &&
+                      memcmp(file->seen + at * SECTOR, file->safe + at * SECTOR, SECTOR) != 0;
+        if (is_new) {
+            sim_version *version = &disk->versions[disk->versions_count];
+            version->file = file;
+            version->sector = at;
+            memcpy(version->bytes, file->seen + at * SECTOR, SECTOR);
+            disk->versions_count++;
+        }
         file->dirty[at] = true;
     }
+}
+
+static void put(simdisk *disk, sim_file *file, const void *data, size_t size, uint64_t offset)
+{
+    assert_true(offset + size <= FILE_BYTES_MAX);
+    if (size > 0) {
+        touch(disk, file, (size_t)offset / SECTOR, (size_t)(offset + size - 1) / SECTOR);
+    }
+    memcpy(file->seen + offset, data, size);
     if (offset + size > file->seen_size) {
         file->seen_size = (size_t)(offset + size);
     }
@@ -341,27 +314,41 @@ static ssize_t sim_pwrite(theater__io *io, int fd, const void *data, size_t size
     int failure = begin(disk, SIMDISK_WRITE);
     if (failure != 0) {
         /* A part of it may have got through all the same. */
-        put(file, data, simdisk_random(disk, size + 1), offset);
+        put(disk, file, data, simdisk_random(disk, size + 1), offset);
         return -failure;
     }
     if (!has_space(disk, file, offset + size)) {
         return -ENOSPC;
     }
-    if (disk->short_writes && size > 1) {
-        if (simdisk_random(disk, 8) == 0) {
-            return -EINTR;
-        }
-        size = 1 + simdisk_random(disk, size);
+    if (shorten(disk, &size)) {
+        return -EINTR;
     }
-    put(file, data, size, offset);
+    put(disk, file, data, size, offset);
     return (ssize_t)size;
 }
 
-static void make_safe(sim_file *file)
+void simdisk_forget_versions(simdisk *disk, const sim_file *file)
 {
-    memcpy(file->safe, file->seen, FILE_BYTES_MAX);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < disk->versions_count; i++) {
+        if (disk->versions[i].file != file) {
+            disk->versions[kept] = disk->versions[i];
+            kept++;
+        }
+    }
+    disk->versions_count = kept;
+}
+
+static void make_safe(simdisk *disk, sim_file *file)
+{
+    for (size_t at = 0; at < FILE_BYTES_MAX / SECTOR; at++) {
+        if (file->dirty[at]) {
+            memcpy(file->safe + at * SECTOR, file->seen + at * SECTOR, SECTOR);
+        }
+    }
     file->safe_size = file->seen_size;
     memset(file->dirty, 0, FILE_BYTES_MAX / SECTOR * sizeof(bool));
+    simdisk_forget_versions(disk, file);
 }
 
 static int sim_fdatasync(theater__io *io, int fd)
@@ -371,8 +358,8 @@ static int sim_fdatasync(theater__io *io, int fd)
     if (failure != 0) {
         return -failure;
     }
-    if (!disk->sync_lies) {
-        make_safe(file_of(disk, fd));
+    if (disk->lie != SIMDISK_LIE_SYNC) {
+        make_safe(disk, file_of(disk, fd));
     }
     return 0;
 }
@@ -387,8 +374,8 @@ static int sim_fsync_directory(theater__io *io, const char *path)
     unsigned kept = 0;
     for (unsigned i = 0; i < disk->journal_count; i++) {
         sim_change *change = &disk->journal[i];
-        if (is_in(change->name, path)) {
-            set_name(disk->safe, change->name, change->file);
+        if (is_in(change->name, path) && disk->lie != SIMDISK_LIE_NAMES) {
+            simdisk_set_name(disk->safe, change->name, change->file);
         } else {
             disk->journal[kept] = *change;
             kept++;
@@ -407,10 +394,8 @@ static int sim_ftruncate(theater__io *io, int fd, uint64_t size)
         return -failure;
     }
     if (size < file->seen_size) {
+        touch(disk, file, (size_t)size / SECTOR, (file->seen_size - 1) / SECTOR);
         memset(file->seen + size, 0, file->seen_size - (size_t)size);
-        for (size_t at = (size_t)size / SECTOR; at <= file->seen_size / SECTOR; at++) {
-            file->dirty[at] = true;
-        }
     }
     file->seen_size = (size_t)size;
     return 0;
@@ -558,7 +543,7 @@ simdisk *simdisk_new(uint64_t seed)
         .list = sim_list,
         .lock = sim_lock,
     };
-    simdisk *disk = theater__alloc_zeroed(1, sizeof(*disk));
+    simdisk *disk = calloc(1, sizeof(*disk));
     assert_non_null(disk);
     disk->io = table;
     disk->random = seed;
@@ -568,129 +553,15 @@ simdisk *simdisk_new(uint64_t seed)
 void simdisk_free(simdisk *disk)
 {
     for (unsigned i = 0; i < disk->files_count; i++) {
-        theater__free(disk->files[i]->seen);
-        theater__free(disk->files[i]->safe);
-        theater__free(disk->files[i]->dirty);
-        theater__free(disk->files[i]);
+        free(disk->files[i]->seen);
+        free(disk->files[i]->safe);
+        free(disk->files[i]->dirty);
+        free(disk->files[i]);
     }
-    theater__free(disk);
+    free(disk);
 }
 
 theater__io *simdisk_io(simdisk *disk)
 {
     return &disk->io;
-}
-
-static void start_again(simdisk *disk)
-{
-    memset(disk->descriptors, 0, sizeof(disk->descriptors));
-    disk->power_off_at = 0;
-    disk->fail_at = 0;
-    disk->operations = 0;
-}
-
-/* Sectors that are there or not together. */
-static size_t crash_grain(simdisk *disk)
-{
-    return disk->is_chosen || simdisk_random(disk, 2) == 0 ? 1 : 4096 / SECTOR;
-}
-
-static bool chosen_bit(simdisk *disk)
-{
-    bool on = ((disk->mask >> (disk->bits % 64)) & 1) != 0;
-    disk->bits++;
-    return on;
-}
-
-/* Whether the dirty sectors from here on survive. Where nothing differs there is no choice. */
-static bool survives(simdisk *disk, const sim_file *file, size_t at, uint64_t kept_of_8)
-{
-    if (!disk->is_chosen) {
-        return simdisk_random(disk, 8) < kept_of_8;
-    }
-    return memcmp(file->safe + at * SECTOR, file->seen + at * SECTOR, SECTOR) != 0 &&
-           chosen_bit(disk);
-}
-
-static void crash_file(simdisk *disk, sim_file *file)
-{
-    size_t before = file->safe_size;
-    size_t after = file->seen_size;
-    size_t largest = before > after ? before : after;
-    uint64_t kept_of_8 = disk->is_chosen ? 0 : simdisk_random(disk, 9);
-    size_t grain = crash_grain(disk);
-    size_t size = before;
-    bool keeps = false;
-    for (size_t at = 0; at * SECTOR < largest; at++) {
-        if (at % grain == 0 || grain == 1) {
-            keeps = file->dirty[at] && survives(disk, file, at, kept_of_8);
-        } else if (file->dirty[at] && !file->dirty[at - 1]) {
-            keeps = survives(disk, file, at, kept_of_8);
-        }
-        if (!file->dirty[at] || !keeps) {
-            continue;
-        }
-        memcpy(file->safe + at * SECTOR, file->seen + at * SECTOR, SECTOR);
-        if ((at + 1) * SECTOR > size) {
-            size = (at + 1) * SECTOR < after ? (at + 1) * SECTOR : after;
-        }
-    }
-    bool takes_size = disk->is_chosen ? (disk->mask & 1) != 0 : simdisk_random(disk, 2) == 0;
-    if (size != after && takes_size) {
-        size = after;
-    }
-    memset(file->safe + size, 0, FILE_BYTES_MAX - size);
-    file->safe_size = size;
-    memcpy(file->seen, file->safe, FILE_BYTES_MAX);
-    file->seen_size = size;
-    memset(file->dirty, 0, FILE_BYTES_MAX / SECTOR * sizeof(bool));
-}
-
-static void crash_with(simdisk *disk, unsigned kept)
-{
-    while (kept > 0 && disk->journal[kept - 1].with_next) {
-        kept--;
-    }
-    for (unsigned i = 0; i < kept; i++) {
-        set_name(disk->safe, disk->journal[i].name, disk->journal[i].file);
-    }
-    disk->journal_count = 0;
-    memcpy(disk->seen, disk->safe, sizeof(disk->seen));
-    for (unsigned i = 0; i < disk->files_count; i++) {
-        if (!disk->files[i]->is_directory) {
-            crash_file(disk, disk->files[i]);
-        }
-    }
-    start_again(disk);
-}
-
-void simdisk_crash(simdisk *disk)
-{
-    crash_with(disk, (unsigned)simdisk_random(disk, disk->journal_count + 1));
-}
-
-void simdisk_crash_chosen(simdisk *disk, unsigned names, uint64_t mask, unsigned *out_names,
-                          unsigned *out_bits)
-{
-    *out_names = disk->journal_count;
-    disk->is_chosen = true;
-    disk->mask = mask;
-    disk->bits = 1; /* the first one is for sizes */
-    crash_with(disk, names < disk->journal_count ? names : disk->journal_count);
-    *out_bits = disk->bits;
-    disk->is_chosen = false;
-}
-
-void simdisk_kill(simdisk *disk)
-{
-    start_again(disk);
-}
-
-unsigned simdisk_names_count(const simdisk *disk)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < NAMES_MAX; i++) {
-        count += disk->seen[i].name[0] != '\0';
-    }
-    return count;
 }

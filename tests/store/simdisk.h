@@ -4,13 +4,14 @@
  * leaves is decided by a seeded generator, within what a real disk and file system may do:
  *
  * - a sector of 512 bytes, on some days of 4096, that was written and not synced is there or not,
- *   each on its own;
+ *   each on its own and so in any order; one that was written several times may be what it was in
+ *   between;
  * - a file that grew without a sync has its old size, its new one, or one in between, and what was
  *   not written of it is zeros;
  * - names that were made, renamed or removed without a sync of their directory are as they were, or
  *   as they became, up to some point in the order of these changes.
  *
- * Besides, single operations can be made to fail, and writes can be cut short.
+ * Besides, single operations can be made to fail, and reads and writes can be cut short.
  */
 #ifndef TESTS_STORE_SIMDISK_H
 #define TESTS_STORE_SIMDISK_H
@@ -41,10 +42,15 @@ uint64_t simdisk_operations(const simdisk *disk);
 bool simdisk_has_failed(const simdisk *disk);
 /* Writes that were tried since the last failure that was asked for. */
 uint64_t simdisk_writes_after_failure(const simdisk *disk);
-/* Every write may do less than asked. */
-void simdisk_short_writes(simdisk *disk, bool on);
+/* Every read and write may do less than asked, or nothing yet since a signal came (EINTR). */
+void simdisk_short_calls(simdisk *disk, bool on);
 /* A disk that says it has synced and has not: for seeing that a test finds what it is there for. */
-void simdisk_sync_lies(simdisk *disk, bool on);
+typedef enum simdisk_lie {
+    SIMDISK_LIE_NONE = 0,
+    SIMDISK_LIE_SYNC = 1, /* about files */
+    SIMDISK_LIE_NAMES = 2 /* about directories */
+} simdisk_lie;
+void simdisk_set_lie(simdisk *disk, simdisk_lie lie);
 /* There is space for so many bytes in all files together; 0 = for any number. */
 void simdisk_set_capacity(simdisk *disk, uint64_t bytes);
 uint64_t simdisk_used(const simdisk *disk);
@@ -52,17 +58,20 @@ uint64_t simdisk_used(const simdisk *disk);
 bool simdisk_flip(simdisk *disk);
 /*
  * Cuts the power and leaves one certain state of all that there may be: so many changes of names
- * are kept, and of the sectors whose content differs those whose bit is set. Says how many of each
- * there are; the first bit stands for the sizes of files.
+ * are kept, and `choice` says digit by digit what each sector and each size is that may be one of
+ * several things. Says how many changes there are, and how many choices with so many of them kept.
  */
-void simdisk_crash_chosen(simdisk *disk, unsigned names, uint64_t mask, unsigned *out_names,
-                          unsigned *out_bits);
+void simdisk_crash_chosen(simdisk *disk, unsigned names, uint64_t choice, unsigned *out_names,
+                          uint64_t *out_choices);
+/* Of all that can be read: equal runs leave equal disks. */
+uint64_t simdisk_fingerprint(const simdisk *disk);
 /* Cuts the power and starts again: all descriptors are closed, what was not synced may be gone. */
 void simdisk_crash(simdisk *disk);
 /* Ends the process instead: all descriptors are closed, everything written is there. */
 void simdisk_kill(simdisk *disk);
 /* Names there are at all, files and directories. */
 unsigned simdisk_names_count(const simdisk *disk);
+bool simdisk_has_name(const simdisk *disk, const char *name);
 /* The next number of the disk's generator, below bound. */
 uint64_t simdisk_random(simdisk *disk, uint64_t bound);
 

@@ -18,12 +18,6 @@
 #define CASES_DEFAULT 100000u
 #define PROGRESS_CASES 5000u
 
-/* A case's harm follows from its seed, so that the seed alone reproduces it. */
-static world_harm harm_of(uint64_t seed)
-{
-    return (world_harm)(seed % HARM_COUNT);
-}
-
 int main(int argc, char **argv)
 {
     uint64_t seed = 0;
@@ -42,9 +36,16 @@ int main(int argc, char **argv)
     printf("seed %llu, %llu cases\n", (unsigned long long)seed, (unsigned long long)cases);
     (void)fflush(stdout);
     uint64_t broken = 0;
+    uint64_t crashes = 0;
     time_t start = time(NULL);
     for (uint64_t i = 0; i < cases; i++) {
-        broken += !run_case(seed + i, harm_of(seed + i), false, true);
+        world_case what = world_case_of(seed + i);
+        world_verdict verdict = run_case(&what);
+        crashes += verdict.crashes;
+        if (verdict.violation != NULL) {
+            print_verdict(&what, &verdict);
+            broken++;
+        }
         if ((i + 1) % PROGRESS_CASES == 0) {
             printf("%llu of %llu, %llu broken, %lld s\n", (unsigned long long)(i + 1),
                    (unsigned long long)cases, (unsigned long long)broken,
@@ -52,6 +53,8 @@ int main(int argc, char **argv)
             (void)fflush(stdout);
         }
     }
-    printf("%llu cases, %llu broken\n", (unsigned long long)cases, (unsigned long long)broken);
+    printf("%llu cases with %llu crashes in %lld s, %llu broken\n", (unsigned long long)cases,
+           (unsigned long long)crashes, (long long)(time(NULL) - start),
+           (unsigned long long)broken);
     return broken > 0;
 }

@@ -3,10 +3,12 @@
  * See world.h. After each start:
  *
  * - what was recovered is a prefix of what was submitted, over all actors together;
- * - it holds every batch whose completion said OK;
+ * - it holds every batch whose completion said OK, and none that had to be fenced;
  * - every chain in it reads back byte for byte.
  */
 #include "world.h"
+
+#include "canary.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +31,8 @@ theater_status open_world(world *it, theater_error *err)
 void begin_world(world *it, uint64_t seed)
 {
     memset(it, 0, sizeof(*it));
+    the_canary.fixed_random = true;
+    the_canary.random = seed;
     it->disk = simdisk_new(seed);
     for (unsigned i = 0; i < ACTORS_COUNT; i++) {
         it->actors[i] = work_actor_new((uint8_t)i);
@@ -42,31 +46,86 @@ void end_world(world *it)
         work_actor_free(it->actors[i]);
     }
     simdisk_free(it->disk);
+    the_canary.fixed_random = false;
 }
 
 /* ---- work ------------------------------------------------------------------------------------ */
 
-void submit_some(world *it)
+bool submit_batch(world *it, unsigned number, unsigned events, size_t payload_size)
 {
-    unsigned number = (unsigned)simdisk_random(it->disk, ACTORS_COUNT);
     work_actor *actor = it->actors[number];
-    unsigned events = (unsigned)simdisk_random(it->disk, 4);
-    work_add_events(actor, events, simdisk_random(it->disk, 6) == 0 ? 3000 : 40);
+    work_add_events(actor, events, payload_size);
     theater__ticket ticket = 0;
     if (work_submit(actor, it->store, &ticket, NULL) != THEATER_OK) {
-        return;
+        return false;
     }
+    assert_true(it->submissions_count < SUBMISSIONS_MAX);
     it->submissions[it->submissions_count].actor = (uint8_t)number;
     it->submissions[it->submissions_count].batch = actor->batches_count;
     it->submissions[it->submissions_count].ticket = ticket;
     it->submissions[it->submissions_count].done = false;
     it->submissions_count++;
+    return true;
+}
+
+void submit_some(world *it)
+{
+    unsigned number = (unsigned)simdisk_random(it->disk, ACTORS_COUNT);
+    unsigned events = (unsigned)simdisk_random(it->disk, 4);
+    (void)submit_batch(it, number, events, simdisk_random(it->disk, 6) == 0 ? 3000 : 40);
+}
+
+/* A writer that stands elsewhere than its actor does: behind, ahead, or at another's record. */
+static void submit_stale(world *it)
+{
+    unsigned number = (unsigned)simdisk_random(it->disk, ACTORS_COUNT);
+    const work_actor *actor = it->actors[number];
+    if (actor->batches_count == 0 || it->stale_ticket != 0) {
+        return;
+    }
+    theater__batch batch = work_batch(actor);
+    batch.events_count = 0;
+    batch.frames = (theater_bytes){NULL, 0};
+    switch (simdisk_random(it->disk, 3)) {
+    case 0:
+        batch.parent.bytes[simdisk_random(it->disk, sizeof(batch.parent.bytes))] ^= 1;
+        break;
+    case 1:
+        batch.first_seq++;
+        break;
+    default:
+        batch.actor.bytes[15] ^= 1;
+        break;
+    }
+    batch.head = batch.parent;
+    uint64_t place = 0;
+    the_canary.stale = &batch;
+    if (theater__store_submit(it->store, &batch, &it->stale_ticket, &place, NULL) != THEATER_OK) {
+        it->stale_ticket = 0; /* the store has stopped, or the power is off */
+    }
+    the_canary.stale = NULL;
+}
+
+/* The completion of a stale batch, which does not stand in the order of the others. */
+static bool is_stale(world *it, const theater__store_completion *completion)
+{
+    if (it->stale_ticket == 0 || completion->ticket != it->stale_ticket) {
+        return false;
+    }
+    it->stale_ticket = 0;
+    if (completion->status != THEATER_ERR_FENCED) {
+        it->violation = "a batch was taken that does not follow its actor's last one";
+    }
+    return true;
 }
 
 void poll_all(world *it)
 {
     theater__store_completion completion;
     while (theater__store_poll(it->store, &completion)) {
+        if (is_stale(it, &completion)) {
+            continue;
+        }
         unsigned i = 0;
         while (i < it->submissions_count && it->submissions[i].done) {
             i++;
@@ -90,6 +149,9 @@ static void work_a_while(world *it)
     uint64_t steps = 1 + simdisk_random(it->disk, 24);
     for (uint64_t i = 0; i < steps; i++) {
         submit_some(it);
+        if (simdisk_random(it->disk, 12) == 0) {
+            submit_stale(it);
+        }
         if (simdisk_random(it->disk, 3) == 0) {
             poll_all(it);
         }
@@ -182,9 +244,20 @@ static void check_start(world *it)
         it->acknowledged[i] = counts[i];
     }
     it->submissions_count = 0;
+    it->stale_ticket = 0;
     if (it->violation == NULL) {
         check_chains(it);
     }
+}
+
+theater_status open_and_check(world *it, theater_error *err)
+{
+    theater_status status = open_world(it, err);
+    if (status == THEATER_OK) {
+        simdisk_power_off_at(it->disk, 0);
+        check_start(it);
+    }
+    return status;
 }
 
 void start_world(world *it)
@@ -196,9 +269,7 @@ void start_world(world *it)
             simdisk_power_off_at(it->disk, 1 + simdisk_random(it->disk, 12));
         }
         memset(&err, 0, sizeof(err));
-        if (open_world(it, &err) == THEATER_OK) {
-            simdisk_power_off_at(it->disk, 0);
-            check_start(it);
+        if (open_and_check(it, &err) == THEATER_OK) {
             return;
         }
         if (it->has_flip && err.status == THEATER_ERR_CORRUPT) {
@@ -264,16 +335,22 @@ static void end_session(world *it)
     }
 }
 
-bool run_case(uint64_t seed, world_harm harm, bool sync_lies, bool may_print)
+world_case world_case_of(uint64_t seed)
+{
+    world_case what = {.seed = seed, .harm = (world_harm)(seed % HARM_COUNT)};
+    return what;
+}
+
+world_verdict run_case(const world_case *what)
 {
     static world it; /* large */
-    begin_world(&it, seed);
-    simdisk_short_writes(it.disk, seed % 2 == 0);
-    simdisk_sync_lies(it.disk, sync_lies);
-    uint64_t crashes = 2 + simdisk_random(it.disk, 3);
+    begin_world(&it, what->seed);
+    simdisk_short_calls(it.disk, what->seed % 2 == 0);
+    simdisk_set_lie(it.disk, what->lie);
+    world_verdict verdict = {.crashes = 2 + simdisk_random(it.disk, 3)};
     start_world(&it);
-    for (uint64_t i = 0; i < crashes && it.violation == NULL; i++) {
-        begin_harm(&it, harm);
+    for (uint64_t i = 0; i < verdict.crashes && it.violation == NULL; i++) {
+        begin_harm(&it, what->harm);
         if (simdisk_random(it.disk, 4) != 0) {
             simdisk_power_off_at(it.disk, 1 + simdisk_random(it.disk, 40));
         }
@@ -284,16 +361,21 @@ bool run_case(uint64_t seed, world_harm harm, bool sync_lies, bool may_print)
             start_world(&it);
         }
     }
-    if (harm == HARM_BIT_FLIPS && it.violation == NULL) {
+    if (what->harm == HARM_BIT_FLIPS && it.violation == NULL) {
         work_a_while(&it);
         it.is_clean = theater__store_failure(it.store) == NULL;
         flip_and_look(&it);
     }
-    bool kept = it.violation == NULL;
-    if (!kept && may_print) {
-        print_message("seed %llu, harm %d: %s %s\n", (unsigned long long)seed, (int)harm,
-                      it.violation, it.open_error.message);
-    }
+    verdict.violation = it.violation;
+    (void)snprintf(verdict.detail, sizeof(verdict.detail), "%s", it.open_error.message);
+    verdict.fingerprint = simdisk_fingerprint(it.disk);
     end_world(&it);
-    return kept;
+    return verdict;
+}
+
+void print_verdict(const world_case *what, const world_verdict *verdict)
+{
+    print_message("seed %llu, harm %d: %s %s\n", (unsigned long long)what->seed, (int)what->harm,
+                  verdict->violation != NULL ? verdict->violation : "all promises kept",
+                  verdict->detail);
 }

@@ -28,7 +28,8 @@ typedef struct world {
         bool done;
     } submissions[SUBMISSIONS_MAX]; /* since the last start */
     unsigned submissions_count;
-    bool is_clean; /* the log was ended properly */
+    theater__ticket stale_ticket; /* of a batch that must be fenced; 0: none */
+    bool is_clean;                /* the log was ended properly */
     bool has_flip;
     const char *violation;
     theater_error open_error;
@@ -44,15 +45,38 @@ typedef enum world_harm {
     HARM_COUNT
 } world_harm;
 
+/* What is to happen in a case; equal ones happen equally, to the byte. */
+typedef struct world_case {
+    uint64_t seed;
+    world_harm harm;
+    simdisk_lie lie;
+} world_case;
+
+/* The case of a number: its harm follows from its seed, so that the seed alone reproduces it. */
+world_case world_case_of(uint64_t seed);
+
+typedef struct world_verdict {
+    const char *violation; /* of a promise; NULL: all were kept */
+    char detail[THEATER_ERROR_MESSAGE_MAX];
+    uint64_t fingerprint; /* of the disk at the end */
+    uint64_t crashes;
+} world_verdict;
+
+world_verdict run_case(const world_case *what);
+/* One line with the seed, for whoever is to look at a broken promise. */
+void print_verdict(const world_case *what, const world_verdict *verdict);
+
 theater_status open_world(world *it, theater_error *err);
 void begin_world(world *it, uint64_t seed);
 void end_world(world *it);
+/* A batch of an actor; false if it was not taken. */
+bool submit_batch(world *it, unsigned number, unsigned events, size_t payload_size);
 void submit_some(world *it);
 /* Takes all completions; they must come once each, in order. */
 void poll_all(world *it);
-/* Opens; the power may go off while it does, several times. Compares with the model. */
+/* Opens without an accident, and compares with the model. */
+theater_status open_and_check(world *it, theater_error *err);
+/* The same, but the power may go off while it opens, several times. */
 void start_world(world *it);
-/* One case; true if all promises were kept. */
-bool run_case(uint64_t seed, world_harm harm, bool sync_lies, bool may_print);
 
 #endif
