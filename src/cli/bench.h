@@ -63,8 +63,12 @@ typedef struct bench_host {
     char failure[THEATER_ERROR_MESSAGE_MAX]; /* of the first of them */
 } bench_host;
 
-/* Opened, empty. The exit status; a line was said. */
-int bench_host_open(bench_host *b, const bench_place *place, cli_shard shard, uint64_t live_max);
+/*
+ * Opened, empty; has_durable: with the function of bench_guest_rate_durable, which no other command
+ * offers. The exit status; a line was said.
+ */
+int bench_host_open(bench_host *b, const bench_place *place, cli_shard shard, uint64_t live_max,
+                    bool has_durable);
 void bench_host_close(bench_host *b);
 /* A built-in component, or a file. */
 int bench_host_load(bench_host *b, const char *text, const char *path);

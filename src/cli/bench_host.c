@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A host to be measured: the timing handler without bounds, and for the rate with waiting one
- * function of the bench's own, an effect, so that the guest goes on when all before it is durable.
+ * A host to be measured: the handlers of `theater run`, the timing one without bounds, so that any
+ * component can be measured and a store that is kept can be resumed. For the rate with waiting one
+ * function of the bench's own besides: an effect, so that the guest goes on when all before it is
+ * durable.
  */
 #include "bench.h"
 
@@ -125,7 +127,14 @@ static theater_status setup_durable(void *self, theater_actor_component *compone
     return theater_actor_component_add_function(component, &function, err);
 }
 
-static theater_status add_handlers(bench_host *b, theater_error *err)
+/* Lines of guests are not what is measured. */
+static void drop_line(const theater_runtime_line *line, void *userdata)
+{
+    (void)line;
+    (void)userdata;
+}
+
+static theater_status add_handlers(bench_host *b, bool has_durable, theater_error *err)
 {
     theater_timing_host_config config = THEATER_TIMING_HOST_CONFIG_INIT;
     config.max_sleep_duration = UINT64_MAX;
@@ -137,6 +146,11 @@ static theater_status add_handlers(bench_host *b, theater_error *err)
     }
     if (status == THEATER_OK) {
         theater_handler handler = THEATER_HANDLER_INIT;
+        status = theater_runtime_handler(drop_line, NULL, &handler, err);
+        status = status == THEATER_OK ? theater_host_add_handler(b->host, &handler, err) : status;
+    }
+    if (status == THEATER_OK && has_durable) {
+        theater_handler handler = THEATER_HANDLER_INIT;
         handler.name = "bench";
         handler.setup = setup_durable;
         status = theater_host_add_handler(b->host, &handler, err);
@@ -144,7 +158,8 @@ static theater_status add_handlers(bench_host *b, theater_error *err)
     return status;
 }
 
-int bench_host_open(bench_host *b, const bench_place *place, cli_shard shard, uint64_t live_max)
+int bench_host_open(bench_host *b, const bench_place *place, cli_shard shard, uint64_t live_max,
+                    bool has_durable)
 {
     theater_error error = THEATER_ERROR_INIT;
     theater_host_options options = THEATER_HOST_OPTIONS_INIT;
@@ -159,7 +174,7 @@ int bench_host_open(bench_host *b, const bench_place *place, cli_shard shard, ui
     options.log_level_max = THEATER_LOG_WARNING;
     theater_status status = theater_host_new(&options, &b->host, &error);
     if (status == THEATER_OK) {
-        status = add_handlers(b, &error);
+        status = add_handlers(b, has_durable, &error);
     }
     if (status == THEATER_OK) {
         theater_host_on_finished(b->host, on_finished, b);

@@ -126,7 +126,7 @@ int sleepers_lanes_open(sleepers *s)
         lane->shard = (cli_shard){.number = i, .count = s->lanes_count};
         lane->first = s->with->count * i / s->lanes_count;
         lane->count = s->with->count * (i + 1) / s->lanes_count - lane->first;
-        status = bench_host_open(&lane->bench, &s->place, lane->shard, s->with->resident);
+        status = bench_host_open(&lane->bench, &s->place, lane->shard, s->with->resident, false);
         if (status == CLI_EXIT_OK) {
             status = bench_host_load(&lane->bench, bench_guest_sleepers, s->path);
         }

@@ -89,7 +89,7 @@ static int measure_actors(lateness *l, uint64_t ms)
     if (status != CLI_EXIT_OK) {
         return status;
     }
-    status = bench_host_open(&l->bench, &l->place, (cli_shard){.count = 1}, 0);
+    status = bench_host_open(&l->bench, &l->place, (cli_shard){.count = 1}, 0, false);
     if (status == CLI_EXIT_OK) {
         status = bench_host_load(&l->bench, bench_guest_sleepers, NULL);
     }

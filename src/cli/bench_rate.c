@@ -97,7 +97,7 @@ static int measure(const rate_settings *with, bool is_durable, bench_report *rep
     if (status != CLI_EXIT_OK) {
         return status;
     }
-    status = bench_host_open(&b, &place, (cli_shard){.count = 1}, 0);
+    status = bench_host_open(&b, &place, (cli_shard){.count = 1}, 0, true);
     if (status == CLI_EXIT_OK) {
         status =
             bench_host_load(&b, is_durable ? bench_guest_rate_durable : bench_guest_rate, NULL);
