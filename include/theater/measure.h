@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <theater/actor.h>
+#include <theater/chain.h>
 #include <theater/error.h>
 
 THEATER_BEGIN_DECLS
@@ -51,6 +52,18 @@ THEATER_API uint64_t theater_histogram_quantile(const theater_histogram *histogr
  * \param out_all copied; some 30 KiB
  */
 THEATER_API void theater_host_lateness(const theater_host *host, theater_histogram *out_all);
+
+/**
+ * \brief The same of one actor, from its chain: a sleeper costs no memory for its histogram.
+ *
+ * \param chain   borrowed; events that are redacted are passed over
+ * \param out_all set on success only; some 30 KiB
+ * \param err     optional
+ * \retval THEATER_ERR_CORRUPT a completion cannot be read
+ * \retval THEATER_ERR_NOMEM   out of memory
+ */
+THEATER_API theater_status theater_chain_lateness(const theater_chain *chain,
+                                                  theater_histogram *out_all, theater_error *err);
 
 /** What theater_measure_timers() found. CPU time of the calling thread. */
 typedef struct theater_timer_figures {

@@ -58,6 +58,7 @@ typedef struct actor_view {
     uint64_t events_max;
 
     uint64_t counts[KINDS_MAX];
+    theater_histogram late; /* ns */
     struct json_object *genesis;
     struct json_object *call;
     struct json_object *request; /* what it waits in; NULL: nothing */
@@ -257,8 +258,11 @@ static int read_chain(actor_view *view, bool json)
         return cli_say_error(&error);
     }
     count_events(view, chain);
-    theater_status status = theater_chain_export(
-        chain, THEATER_CHAIN_JSONL, json ? take_json_and_tail : take_json, view, &error);
+    theater_status status = theater_chain_lateness(chain, &view->late, &error);
+    if (status == THEATER_OK) {
+        status = theater_chain_export(chain, THEATER_CHAIN_JSONL,
+                                      json ? take_json_and_tail : take_json, view, &error);
+    }
     if (status == THEATER_OK && !json && view->events_max > 0) {
         status = theater_chain_export(chain, THEATER_CHAIN_TEXT, take_text_tail, view, &error);
     }
@@ -367,6 +371,31 @@ static void print_counts(const actor_view *view)
     cli_out("%s\n", before[0] == ',' ? ")" : "");
 }
 
+static double late_ms(const actor_view *view, double part)
+{
+    return (double)theater_histogram_quantile(&view->late, part) / 1e6;
+}
+
+/* Of an actor that never woke by time there is nothing to say. */
+static void print_lateness(const actor_view *view)
+{
+    if (view->late.count > 0) {
+        cli_out("%-*s p50 %.3f ms, p99 %.3f ms, max %.3f ms, of %" PRIu64 " by time\n", LABEL_WIDTH,
+                "wakes late", late_ms(view, 0.5), late_ms(view, 0.99), late_ms(view, 1),
+                view->late.count);
+    }
+}
+
+static void print_json_lateness(const actor_view *view)
+{
+    cli_out(",\"late\":{\"wakes\":%" PRIu64, view->late.count);
+    if (view->late.count > 0) {
+        cli_out(",\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f", late_ms(view, 0.5),
+                late_ms(view, 0.99), late_ms(view, 1));
+    }
+    cli_out("}");
+}
+
 static void print_tail(const actor_view *view, const char *before, const char *between)
 {
     uint64_t count = view->tail_count < view->events_max ? view->tail_count : view->events_max;
@@ -399,6 +428,7 @@ static void print_text(const actor_view *view, const char *id)
     const char *component = text_in(view->genesis, "component");
     cli_out("%-*s %s\n", LABEL_WIDTH, "component", component != NULL ? component : "?");
     print_counts(view);
+    print_lateness(view);
     cli_out("%-*s %s\n", LABEL_WIDTH, "head", head);
     cli_out("%-*s %s, %s\n", LABEL_WIDTH, "store", view->url,
             view->is_running ? "run by a host" : "at rest");
@@ -468,7 +498,9 @@ static void print_json(const actor_view *view, const char *id)
             before = ",";
         }
     }
-    cli_out("},\"tail\":[");
+    cli_out("}");
+    print_json_lateness(view);
+    cli_out(",\"tail\":[");
     print_tail(view, "", ",");
     cli_out("]}\n");
 }

@@ -8,7 +8,11 @@
  */
 #include "internal.h"
 
+#include <string.h>
+
+#include <base/alloc.h>
 #include <base/assert.h>
+#include <base/error.h>
 
 #define STEPS_LOG2 6u
 
@@ -82,4 +86,42 @@ void theater_host_lateness(const theater_host *host, theater_histogram *out_all)
 {
     THEATER_ASSERT(host != NULL);
     *out_all = host->lateness;
+}
+
+/* A completion by time says how late it was. */
+static theater_status add_completion(const theater_event *event, theater_histogram *all,
+                                     theater_error *err)
+{
+    theater__completion completion;
+    theater_status status = theater__completion_decode(event->payload, &completion, err);
+    if (status == THEATER_OK &&
+        (completion.outcome == THEATER_WAIT_DUE || completion.outcome == THEATER_WAIT_OVERDUE)) {
+        theater_histogram_add(all, completion.late_ns);
+    }
+    return status;
+}
+
+theater_status theater_chain_lateness(const theater_chain *chain, theater_histogram *out_all,
+                                      theater_error *err)
+{
+    THEATER_ASSERT(chain != NULL);
+    THEATER_ASSERT(out_all != NULL);
+    THEATER_AUTOFREE theater_histogram *all = theater__alloc_zeroed(1, sizeof(*all));
+    if (all == NULL) {
+        return theater__fail_nomem(err);
+    }
+    theater_event event;
+    size_t position = 0;
+    theater_status status = THEATER_OK;
+    while (status == THEATER_OK) {
+        status = theater_chain_next(chain, &position, &event, err);
+        if (status == THEATER_OK && event.kind == THEATER_KIND_COMPLETION && !event.is_redacted) {
+            status = add_completion(&event, all, err);
+        }
+    }
+    if (status != THEATER_ERR_NOTFOUND) {
+        return status;
+    }
+    memcpy(out_all, all, sizeof(*all));
+    return THEATER_OK;
 }
