@@ -2,7 +2,10 @@
 /*
  * The committer: one thread that takes the gathered group, writes it with one call, syncs it, and
  * hands it back. A group closes when the sync before it returns, so the busier the log, the larger
- * the groups, and a lone batch waits for nothing but its own sync.
+ * the groups, and a lone batch waits for nothing but its own sync. On a fast disk a storm of
+ * batches would still be cut into small groups, whose syncs and interrupts take the time of whoever
+ * submits: after a group of many records the next one is left open for a moment, as long as it
+ * grows.
  *
  * The first error ends the store. After a failed fdatasync nobody knows which pages are on the
  * disk, and a second call may say yes about pages that were given up: so nothing is retried,
@@ -22,6 +25,14 @@
 #include <poll.h>
 #include <unistd.h>
 
+/* A group of so many records says that the log is busy; 64 actors that wait for each other's syncs
+ * stay below. */
+#define GATHER_RECORDS_MIN 96u
+/* How long the next group is left open at most, and how often is looked whether it grows. */
+#define GATHER_STEP_NS 100000
+#define GATHER_STEPS_MAX 4u
+
+static void gather(theater__logstore *log);
 static void write_group(theater__logstore *log, theater__log_group *group);
 static void complete_group(theater__logstore *log, theater__log_group *group);
 static int put_on_disk(theater__logstore *log, const theater__log_group *group,
@@ -86,6 +97,9 @@ void *theater__logstore_commit_main(void *userdata)
 {
     theater__logstore *log = userdata;
     for (;;) {
+        if (log->is_busy) {
+            gather(log);
+        }
         if (theater__logstore_commit_one(log)) {
             continue;
         }
@@ -108,6 +122,29 @@ void *theater__logstore_commit_main(void *userdata)
     }
 }
 
+static uint32_t gathered(theater__logstore *log)
+{
+    (void)pthread_mutex_lock(&log->mutex);
+    bool is_over =
+        log->stopping || log->failed || log->open == NULL || log->queue.first != log->open;
+    uint32_t count = is_over ? 0 : log->open->records_count;
+    (void)pthread_mutex_unlock(&log->mutex);
+    return count;
+}
+
+/* Leaves the group open as long as it grows, which it does not if everybody waits for it. */
+static void gather(theater__logstore *log)
+{
+    const struct timespec step = {0, GATHER_STEP_NS};
+    uint32_t before = 0;
+    uint32_t count = gathered(log);
+    for (uint32_t i = 0; i < GATHER_STEPS_MAX && count > before; i++) {
+        (void)ppoll(NULL, 0, &step, NULL);
+        before = count;
+        count = gathered(log);
+    }
+}
+
 bool theater__logstore_commit_one(theater__logstore *log)
 {
     (void)pthread_mutex_lock(&log->mutex);
@@ -122,6 +159,7 @@ bool theater__logstore_commit_one(theater__logstore *log)
         return false;
     }
     THEATER_ASSERT(group->records_count > 0);
+    log->is_busy = group->records_count >= GATHER_RECORDS_MIN;
     write_group(log, group);
     complete_group(log, group);
     return true;

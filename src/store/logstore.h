@@ -181,6 +181,7 @@ typedef struct theater__logstore {
     uint64_t previous_group; /* its place */
     uint64_t durable_upto;
     uint64_t allocated; /* bytes of the segment that are on the disk, written or zeros */
+    bool is_busy;       /* the last group had many records: see gather() */
 
     /* Keeper's thread only (the owner's before it starts and after it has ended). */
     theater__log_span *spans; /* indexes, without gaps between them */
