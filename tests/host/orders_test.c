@@ -529,19 +529,21 @@ static void deadline__is_not_late_because_others_work(void **state)
 
 /* ---- budgets and audits ---------------------------------------------------------------------- */
 
-static theater_end_reason end_of_work(uint32_t live_max)
+/*
+ * Turns of work with waits between, beside a neighbour that takes the place if there is one alone.
+ */
+static theater_end_reason end_of_work(theater_clock_kind clock, uint32_t live_max, const char *args,
+                                      const theater_limits *limits)
 {
     harness h;
     desk d = {0};
     theater_handler handler = desk_handler(&d);
     theater_host_options options = THEATER_HOST_OPTIONS_INIT;
-    options.clock = THEATER_CLOCK_VIRTUAL;
+    options.clock = clock;
     options.live_max = live_max;
     harness_open_with(&h, &options, false, &handler);
     theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
-    theater_limits limits = THEATER_LIMITS_INIT;
-    limits.call_chain_bytes_max = 1500;
-    theater_id id = harness_spawn(&h, component, "work", "[30, 1]", &limits);
+    theater_id id = harness_spawn(&h, component, "work", args, limits);
     (void)harness_spawn(&h, component, "work", "[60, 1]", NULL);
     harness_run(&h);
     theater_end_reason reason = harness_find(&h, id)->reason;
@@ -552,35 +554,23 @@ static theater_end_reason end_of_work(uint32_t live_max)
 static void budget_of_events__is_that_of_the_call_not_of_the_instance(void **state)
 {
     (void)state;
-    assert_int_equal(end_of_work(100), THEATER_END_LIMIT);
-    assert_int_equal(end_of_work(1), THEATER_END_LIMIT);
-}
-
-/* Thirty turns, no one of them near its budget, beside a neighbour that takes the place. */
-static theater_end_reason end_of_labour(uint32_t live_max)
-{
-    harness h;
-    desk d = {0};
-    theater_handler handler = desk_handler(&d);
-    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
-    options.live_max = live_max;
-    harness_open_with(&h, &options, false, &handler);
-    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
     theater_limits limits = THEATER_LIMITS_INIT;
-    limits.call_cpu_ms_max = 200;
-    theater_id id = harness_spawn(&h, component, "work", "[30, 60000000]", &limits);
-    (void)harness_spawn(&h, component, "work", "[60, 1]", NULL);
-    harness_run(&h);
-    theater_end_reason reason = harness_find(&h, id)->reason;
-    harness_close(&h);
-    return reason;
+    limits.call_chain_bytes_max = 1500;
+    assert_int_equal(end_of_work(THEATER_CLOCK_VIRTUAL, 100, "[30, 1]", &limits),
+                     THEATER_END_LIMIT);
+    assert_int_equal(end_of_work(THEATER_CLOCK_VIRTUAL, 1, "[30, 1]", &limits), THEATER_END_LIMIT);
 }
 
+/* Thirty turns, no one of them near its budget. */
 static void budget_of_cpu__is_that_of_the_call_not_of_the_instance(void **state)
 {
     (void)state;
-    assert_int_equal(end_of_labour(100), THEATER_END_CPU);
-    assert_int_equal(end_of_labour(1), THEATER_END_CPU);
+    theater_limits limits = THEATER_LIMITS_INIT;
+    limits.call_cpu_ms_max = 200;
+    assert_int_equal(end_of_work(THEATER_CLOCK_REAL, 100, "[30, 60000000]", &limits),
+                     THEATER_END_CPU);
+    assert_int_equal(end_of_work(THEATER_CLOCK_REAL, 1, "[30, 60000000]", &limits),
+                     THEATER_END_CPU);
 }
 
 /* No turn uses up its budget; all of them together do, in one instance that is replayed. */
