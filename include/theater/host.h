@@ -204,6 +204,9 @@ typedef struct theater_spawn_options {
  * \retval THEATER_ERR_NOTFOUND no such export; the message lists what there is
  * \retval THEATER_ERR_EXISTS   that id is there with another genesis (with an equal one: OK)
  * \retval THEATER_ERR_LIMIT    actors_max
+ *
+ * An id that is there is read back, and other results may be reported meanwhile: do not spawn one
+ * from inside a callback of this host (it recurses), but from the loop behind it. New ids are fine.
  */
 THEATER_API theater_status theater_host_spawn(theater_host *host,
                                               theater_actor_component *component,

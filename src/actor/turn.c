@@ -337,9 +337,10 @@ static theater__epoch_verdict on_epoch(void *userdata)
         turn->turn_cpu_ns += used_ns;
     }
     /*
-     * The call's budget counts what is replayed, which is the same work: an evicted turn has as
-     * much left as one that stayed, and no wake costs more than the budget. It ends live turns
-     * alone.
+     * The call's budget counts what is replayed, which is the same work: an evicted turn has no
+     * more left than one that stayed. It ends live turns alone, and only here: polls that are over
+     * before their first check are not counted, so a call of many short turns can spend more than
+     * its budget, and so can each replay of it.
      */
     turn->call_cpu_ns += used_ns;
     if (turn->turn_cpu_ns / 1000000u >= limits->turn_cpu_ms_max) {
