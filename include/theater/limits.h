@@ -25,8 +25,7 @@ typedef struct theater_limits {
     uint32_t handles_max;          /**< resources the guest may hold of the host's */
     uint64_t host_call_bytes_max;  /**< what one host call may move (host-call fuel) */
     uint64_t turn_cpu_ms_max;      /**< CPU time from a wake to the next suspension */
-    uint64_t call_cpu_ms_max;      /**< CPU time of one call, which a replay spends again; turns
-                                        of less than a slice (1 ms) are not counted */
+    uint64_t call_cpu_ms_max;      /**< CPU time of one call, which a replay spends again */
     uint64_t call_chain_bytes_max; /**< bytes of events that one call may append */
     uint64_t state_bytes_max;      /**< the state an actor passes from call to call */
 } theater_limits;

@@ -78,7 +78,7 @@ void theater__cursor_advance(theater__turn *turn)
     turn->answers_left--;
     if (turn->answers_left == 0) {
         turn->has_next = false;
-        turn->turn_cpu_ns = 0; /* it goes along its chain: see on_epoch() */
+        turn->turn_cpu_ns = 0; /* it goes along its chain: see budget.c */
     }
 }
 

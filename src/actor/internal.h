@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of this room share: the turn's fields, a host call in progress, and the pieces
- * that turn.c (the guest's life), import.c (its requests), cursor.c (the recorded events) and
- * call.c (what handlers may do) give each other.
+ * that turn.c (the guest's life), import.c (its requests), cursor.c (the recorded events), budget.c
+ * (its CPU time) and call.c (what handlers may do) give each other.
  */
 #ifndef ACTOR_INTERNAL_H
 #define ACTOR_INTERNAL_H
@@ -101,13 +101,24 @@ struct theater__turn {
     theater__divergence divergence;
     theater_error error;
 
-    /* CPU of this turn and of the call, counted from the first epoch check of a poll. */
+    /* CPU time of this turn and of the call, see budget.c. */
     theater_mono poll_start;
+    bool is_counted_exactly;
     bool has_cpu_base;
     uint64_t cpu_base_ns;
     uint64_t turn_cpu_ns;
     uint64_t call_cpu_ns;
 };
+
+/* ---- budget.c ---- */
+
+/* Around each poll of the guest. */
+void theater__budget_begin(theater__turn *turn);
+void theater__budget_end(theater__turn *turn);
+/* The CPU time of the call; out_text says so to people. */
+bool theater__budget_is_spent(const theater__turn *turn, char out_text[THEATER_ERROR_MESSAGE_MAX]);
+/* The guest's epoch callback. */
+theater__epoch_verdict theater__budget_on_epoch(void *userdata);
 
 /* ---- cursor.c ---- */
 

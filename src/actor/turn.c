@@ -22,14 +22,7 @@
 #include <base/limits.h>
 #include <base/value.h>
 
-/* What one epoch check may count at the most when it is the first of its poll. */
-#define FIRST_CHECK_NS_MAX 10000000u
-/* A simulated clock has no CPU time: each epoch check stands for the ticker's millisecond. */
-#define SIMULATED_CHECK_NS 1000000u
-
-static theater__epoch_verdict on_epoch(void *userdata);
-
-static const theater__guest_ops guest_ops = {theater__turn_import, on_epoch};
+static const theater__guest_ops guest_ops = {theater__turn_import, theater__budget_on_epoch};
 
 static void copy_text(char out_text[THEATER_ERROR_MESSAGE_MAX], const char *text, size_t size)
 {
@@ -280,80 +273,6 @@ theater__import_outcome theater__turn_diverge(theater__turn *turn, const char *a
     return theater__turn_stop(turn, THEATER__TURN_DIVERGED);
 }
 
-/* ---- CPU ------------------------------------------------------------------------------------- */
-
-bool theater__turn_is_replaying(const theater__turn *turn)
-{
-    return turn->has_next || turn->reader.offset < turn->reader.size;
-}
-
-/* CPU since the poll began; the first check of a poll estimates, so that a poll without checks
- * costs no system call. */
-static uint64_t cpu_since_last_check(theater__turn *turn)
-{
-    if (turn->env->is_simulated) {
-        return SIMULATED_CHECK_NS;
-    }
-    uint64_t now_ns = turn->env->cpu_ns(turn->env->userdata);
-    uint64_t used_ns = now_ns - turn->cpu_base_ns;
-    if (!turn->has_cpu_base) {
-        theater_mono now = turn->env->mono(turn->env->userdata);
-        used_ns = now.ns - turn->poll_start.ns;
-        used_ns = used_ns < FIRST_CHECK_NS_MAX ? used_ns : FIRST_CHECK_NS_MAX;
-    }
-    turn->has_cpu_base = true;
-    turn->cpu_base_ns = now_ns;
-    return used_ns;
-}
-
-static void end_by_budget(theater__turn *turn, const char *name, uint64_t max_ms)
-{
-    char text[THEATER_ERROR_MESSAGE_MAX];
-    (void)snprintf(text, sizeof(text),
-                   "%s: %llu ms of CPU time were used up; return the state and be called again",
-                   name, (unsigned long long)max_ms);
-    if (!turn->replay_only) {
-        (void)theater__turn_end_guest(turn, THEATER_END_CPU, text);
-    } else if (theater__turn_is_replaying(turn)) {
-        (void)theater__turn_diverge(turn, text);
-    } else {
-        (void)theater__turn_stop(turn, THEATER__TURN_REPLAYED);
-    }
-}
-
-static theater__epoch_verdict on_epoch(void *userdata)
-{
-    theater__turn *turn = userdata;
-    const theater_limits *limits = &turn->profile->limits;
-    uint64_t used_ns = cpu_since_last_check(turn);
-    bool is_live = !theater__turn_is_replaying(turn);
-    /*
-     * A turn that is replayed was paid for when it was live. An audit has no such promise, since
-     * the component may differ; but its machine may be slower than the one of the recording. So it
-     * ends a guest that uses up a turn's budget between two events, and lets one go on that
-     * advances.
-     */
-    if (turn->replay_only || is_live) {
-        turn->turn_cpu_ns += used_ns;
-    }
-    /*
-     * The call's budget counts what is replayed, which is the same work: an evicted turn has no
-     * more left than one that stayed. It ends live turns alone, and only here: polls that are over
-     * before their first check are not counted, so a call of many short turns can spend more than
-     * its budget, and so can each replay of it.
-     */
-    turn->call_cpu_ns += used_ns;
-    if (turn->turn_cpu_ns / 1000000u >= limits->turn_cpu_ms_max) {
-        end_by_budget(turn, "turn_cpu_ms_max", limits->turn_cpu_ms_max);
-        return THEATER__EPOCH_END;
-    }
-    if (is_live && !turn->replay_only && turn->call_cpu_ns / 1000000u >= limits->call_cpu_ms_max) {
-        end_by_budget(turn, "call_cpu_ms_max", limits->call_cpu_ms_max);
-        return THEATER__EPOCH_END;
-    }
-    return turn->env->preempt(turn->env->userdata) ? THEATER__EPOCH_YIELD : THEATER__EPOCH_CONTINUE;
-}
-
 /* ---- how a call ends ------------------------------------------------------------------------- */
 
 /* REPLAYED if the recorded event is this very end; the divergence otherwise; live: 0. */
@@ -548,6 +467,23 @@ static bool ends_at_once(theater__turn *turn)
            event->kind == THEATER_KIND_TERMINATE;
 }
 
+/*
+ * A call whose turns are all too short for an epoch check is judged here, behind the request that
+ * it just made. One that was only replayed to where it waits is not: it was let wait there.
+ */
+static theater__turn_outcome on_waiting(theater__turn *turn, uint64_t first_new_seq)
+{
+    THEATER_ASSERT(turn->open.is_open);
+    if (turn->replay_only) {
+        return THEATER__TURN_REPLAYED;
+    }
+    char text[THEATER_ERROR_MESSAGE_MAX];
+    if (turn->open.seq >= first_new_seq && theater__budget_is_spent(turn, text)) {
+        return finish_terminated(turn, THEATER_END_CPU, text);
+    }
+    return THEATER__TURN_SUSPENDED;
+}
+
 theater__turn_outcome theater__turn_run(theater__turn *turn)
 {
     THEATER_ASSERT(!turn->is_finished);
@@ -562,12 +498,13 @@ theater__turn_outcome theater__turn_run(theater__turn *turn)
     } else if (ends_at_once(turn)) {
         return THEATER__TURN_REPLAYED;
     }
-    turn->poll_start = turn->env->mono(turn->env->userdata);
-    turn->has_cpu_base = false;
-    switch (theater__guest_poll(turn->guest)) {
+    uint64_t first_new_seq = turn->writer.next_seq;
+    theater__budget_begin(turn);
+    theater__guest_status state = theater__guest_poll(turn->guest);
+    theater__budget_end(turn);
+    switch (state) {
     case THEATER__GUEST_WAITING:
-        THEATER_ASSERT(turn->open.is_open);
-        return turn->replay_only ? THEATER__TURN_REPLAYED : THEATER__TURN_SUSPENDED;
+        return on_waiting(turn, first_new_seq);
     case THEATER__GUEST_YIELDED:
         return THEATER__TURN_YIELDED;
     case THEATER__GUEST_DONE:
@@ -739,6 +676,11 @@ theater_status theater__turn_terminate(theater__turn *turn, theater_end_reason r
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
+
+bool theater__turn_is_replaying(const theater__turn *turn)
+{
+    return turn->has_next || turn->reader.offset < turn->reader.size;
+}
 
 const theater__open_request *theater__turn_open(const theater__turn *turn)
 {

@@ -95,6 +95,35 @@ static void attack__hurts_nobody_but_itself(void **state)
     harness_close(&h);
 }
 
+/* 100,000 rounds are some 50 us: no turn lives to see an epoch check, and all together are worth
+ * many budgets. With one place in memory each wake of the two replays what came before. */
+static void call_budget__counts_turns_too_short_to_be_checked(void **state)
+{
+    (void)state;
+    for (uint32_t places = 0; places < 2; places++) {
+        harness h;
+        theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+        theater_limits limits = small_limits();
+        limits.call_cpu_ms_max = 40;
+        options.live_max = places == 0 ? options.live_max : 1;
+        harness_open(&h, &options, true);
+        theater_actor_component *hostile = harness_load(&h, GUESTS, "attacks.wat");
+        theater_id ids[2];
+        for (size_t i = 0; i < 2; i++) {
+            ids[i] = harness_spawn(&h, hostile, "sip", "[100000,20000]", &limits);
+        }
+        harness_run(&h);
+        for (size_t i = 0; i < 2; i++) {
+            const harness_end *end = harness_find(&h, ids[i]);
+            assert_int_equal(end->reason, THEATER_END_CPU);
+            assert_non_null(strstr(end->text, "call_cpu_ms_max"));
+            check_chain(&h, ids[i], GUESTS "/attacks.wat");
+        }
+        assert_int_equal(h.parked_count, 0);
+        harness_close(&h);
+    }
+}
+
 /* Somewhere between the guest's bound of stack and the end of the fiber a host call once aborted
  * the process: walk through the depths around it. */
 static void host_call__at_the_bottom_of_the_stack_is_survived(void **state)
@@ -169,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attack__hurts_nobody_but_itself),
         cmocka_unit_test(audit__of_a_budget_that_ran_out_may_be_slower_than_the_recording),
+        cmocka_unit_test(call_budget__counts_turns_too_short_to_be_checked),
         cmocka_unit_test(host_call__at_the_bottom_of_the_stack_is_survived),
         cmocka_unit_test(table_grow__stops_at_its_limit),
     };

@@ -65,6 +65,17 @@
         (local.set $rounds (i64.sub (local.get $rounds) (i64.const 1)))
         (br_if $again (i64.ne (local.get $rounds) (i64.const 0))))
       (call $sleep (local.get $ms) (i32.const 16)))
+    ;; Little work, then a short wait, often: no turn of it is long.
+    (func (export "sip") (param $rounds i64) (param $count i64)
+      (local $left i64)
+      (loop $next
+        (local.set $left (local.get $rounds))
+        (loop $again
+          (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+          (br_if $again (i64.ne (local.get $left) (i64.const 0))))
+        (call $sleep (i64.const 1) (i32.const 16))
+        (local.set $count (i64.sub (local.get $count) (i64.const 1)))
+        (br_if $next (i64.ne (local.get $count) (i64.const 0)))))
     ;; A log line before and after each of three waits.
     (func (export "talk") (param $ms i64)
       (local $i i32)
@@ -94,5 +105,7 @@
   (func (export "fall") (param "ms" u64) (canon lift (core func $guest "fall")))
   (func (export "toil") (param "rounds" u64) (param "ms" u64)
     (canon lift (core func $guest "toil")))
+  (func (export "sip") (param "rounds" u64) (param "count" u64)
+    (canon lift (core func $guest "sip")))
   (func (export "talk") (param "ms" u64) (canon lift (core func $guest "talk")))
 )
