@@ -205,8 +205,7 @@ typedef struct theater_spawn_options {
  * \retval THEATER_ERR_EXISTS   that id is there with another genesis (with an equal one: OK)
  * \retval THEATER_ERR_LIMIT    actors_max
  *
- * An id that is there is read back, and other results may be reported meanwhile: do not spawn one
- * from inside a callback of this host (it recurses), but from the loop behind it. New ids are fine.
+ * An id that is there is read back, which waits for the disk. Also from inside callbacks.
  */
 THEATER_API theater_status theater_host_spawn(theater_host *host,
                                               theater_actor_component *component,
@@ -341,7 +340,7 @@ THEATER_API theater_status theater_host_actor(theater_host *host, theater_id id,
 /**
  * \brief The chain of an actor of an open host, out of any store, as far as it was recorded.
  *
- * Waits for the disk; callbacks of the host may run meanwhile. Not from inside a callback.
+ * Waits for the disk. Also from inside callbacks.
  *
  * \param host      owner thread only
  * \param id        the actor

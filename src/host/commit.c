@@ -247,7 +247,7 @@ static void read_completed(theater_host *host, theater__store_completion *comple
     l->inflight--;
     host->loading_count--;
     const theater_error *failure = theater__store_failure(host->store);
-    if (completion->status != THEATER_OK && failure != NULL && done->purpose < READ_ASKED) {
+    if (completion->status != THEATER_OK && failure != NULL) {
         host->entering_count -= done->purpose == READ_LOAD;
         commit_fail(host, failure); /* everybody's, not this actor's */
         return;
@@ -264,11 +264,8 @@ static void read_completed(theater_host *host, theater__store_completion *comple
     case READ_OUTPUTS:
         outputs_read(host, l, completion);
         break;
-    case READ_ASKED:
-    case READ_CHAIN:
     case READ_PURPOSES_COUNT:
-        residency_asked(host, l, done->purpose, completion);
-        break;
+        THEATER_UNREACHABLE("a number of purposes is none");
     }
     actor_settle(host, index);
 }

@@ -118,19 +118,13 @@ theater_status theater_host_chain(theater_host *host, theater_id id, theater_cha
         theater_id_format(id, text);
         return theater__fail(err, THEATER_ERR_NOTFOUND, "there is no actor %s", text);
     }
-    live *l = actor_make_live(host, index, err);
-    if (l == NULL) {
-        return THEATER_ERR_NOMEM;
-    }
-    theater__buffer frames = {0};
-    theater_status status = residency_ask(host, l, READ_CHAIN, &frames, err);
+    theater__store_completion completion;
+    theater_status status = residency_ask(host, index, false, &completion, err);
     if (status == THEATER_OK) {
-        status = frames.failed
-                     ? theater__fail_nomem(err)
-                     : theater__chain_from_frames(frames.data, frames.size, NULL, out_chain, err);
+        status = theater__chain_from_frames(completion.frames.data, completion.frames.size, NULL,
+                                            out_chain, err);
     }
-    theater__buffer_deinit(&frames);
-    actor_settle(host, index);
+    theater__store_completion_deinit(&completion);
     return status;
 }
 

@@ -93,9 +93,7 @@ typedef enum live_phase {
 typedef enum read_purpose {
     READ_LOAD = 0,    /* to make its turn resident */
     READ_OUTPUTS = 1, /* to give out what a dead process did not */
-    READ_ASKED = 2,   /* profile_read() */
-    READ_CHAIN = 3,   /* theater_host_chain() */
-    READ_PURPOSES_COUNT = 4
+    READ_PURPOSES_COUNT = 2
 } read_purpose;
 
 typedef struct reading {
@@ -103,14 +101,6 @@ typedef struct reading {
     read_purpose purpose;
     bool is_under_way;
 } reading;
-
-/* What profile_read() and theater_host_chain() wait for, on their stacks. */
-typedef struct asked {
-    theater__buffer *out;
-    bool is_over;
-    theater_status status;
-    theater_error error;
-} asked;
 
 /* The live part. */
 struct live {
@@ -139,8 +129,7 @@ struct live {
     bool is_cancelled; /* the actor is to be ended */
     char cancel_by[BY_MAX];
     bool is_effect_begun;
-    asked *questions[READ_PURPOSES_COUNT]; /* of READ_ASKED and READ_CHAIN */
-    act_note *acts;                        /* whose doer waits until they are durable */
+    act_note *acts; /* whose doer waits until they are durable */
 };
 
 /* One batch in flight. */
@@ -318,12 +307,13 @@ theater_status residency_read(theater_host *host, live *l, read_purpose purpose,
 void residency_admit(theater_host *host);
 /* A read that residency_enter() began has completed. */
 void residency_loaded(theater_host *host, live *l, theater__store_completion *completion);
-/* Reads for READ_ASKED (the payload of its call) or READ_CHAIN (all frames) and waits for it. */
-theater_status residency_ask(theater_host *host, live *l, read_purpose purpose,
-                             theater__buffer *out, theater_error *err);
-/* A read of residency_ask() has completed. */
-void residency_asked(theater_host *host, live *l, read_purpose purpose,
-                     const theater__store_completion *completion);
+/*
+ * Reads an actor from its beginning, the first record alone or all of it, and waits for it. Nobody
+ * is told anything meanwhile, so it may be asked from inside callbacks. The caller deinits
+ * out_completion, whatever is returned.
+ */
+theater_status residency_ask(theater_host *host, uint32_t index, bool genesis_only,
+                             theater__store_completion *out_completion, theater_error *err);
 /* Takes down up to so many turns that are over; false if there are none left. */
 bool residency_sweep(theater_host *host, uint32_t count);
 /* The turn is no longer needed in memory. */

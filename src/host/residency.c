@@ -7,7 +7,6 @@
  */
 #include "internal.h"
 
-#include <poll.h>
 #include <string.h>
 
 #include <base/alloc.h>
@@ -173,7 +172,6 @@ theater_status residency_read(theater_host *host, live *l, read_purpose purpose,
     read.actor = a->id;
     read.place = a->place;
     read.from_seq = purpose == READ_OUTPUTS ? a->delivered_seq + 1 : a->call_seq;
-    read.from_seq = purpose == READ_CHAIN ? 0 : read.from_seq;
     read.genesis_only = genesis_only;
     /* A turn is replayed from all events of its call, or not at all, and outputs that were cut off
      * would be given by nobody. */
@@ -271,48 +269,6 @@ static theater_status complete_profile(theater_host *host, actor *a, theater_err
     return status;
 }
 
-theater_status residency_ask(theater_host *host, live *l, read_purpose purpose,
-                             theater__buffer *out, theater_error *err)
-{
-    if (l->readings[purpose].is_under_way) {
-        return theater__fail(err, THEATER_ERR_INVALID,
-                             "the same is being asked of that actor already");
-    }
-    asked question = {out, false, THEATER_OK, THEATER_ERROR_INIT};
-    theater_status status = residency_read(host, l, purpose, purpose == READ_ASKED, err);
-    if (status != THEATER_OK) {
-        return status;
-    }
-    l->questions[purpose] = &question;
-    struct pollfd ready = {theater__store_fd(host->store), POLLIN, 0};
-    while (!question.is_over) { /* the live part may be gone with that */
-        if (ready.fd >= 0) {
-            (void)poll(&ready, 1, -1);
-        }
-        commit_poll(host);
-    }
-    if (question.status != THEATER_OK && err != NULL) {
-        *err = question.error;
-    }
-    return question.status;
-}
-
-theater_status profile_read(theater_host *host, uint32_t index, theater__buffer *out_call,
-                            theater_error *err)
-{
-    live *l = actor_make_live(host, index, err);
-    if (l == NULL) {
-        return THEATER_ERR_NOMEM;
-    }
-    theater_status status = residency_ask(host, l, READ_ASKED, out_call, err);
-    actor_settle(host, index);
-    if (status == THEATER_OK && (out_call->size == 0 || out_call->failed)) {
-        return theater__fail(err, THEATER_ERR_CORRUPT,
-                             "the beginning of the actor with that id cannot be read");
-    }
-    return status;
-}
-
 /* The second event of the first record is the actor's first call. */
 static theater_status copy_call(const theater__store_completion *completion,
                                 theater__buffer *out_call, theater_error *err)
@@ -331,29 +287,47 @@ static theater_status copy_call(const theater__store_completion *completion,
     return status;
 }
 
-void residency_asked(theater_host *host, live *l, read_purpose purpose,
-                     const theater__store_completion *completion)
+theater_status residency_ask(theater_host *host, uint32_t index, bool genesis_only,
+                             theater__store_completion *out_completion, theater_error *err)
 {
-    asked *question = l->questions[purpose];
-    THEATER_ASSERT(question != NULL);
-    l->questions[purpose] = NULL;
-    question->is_over = true;
-    actor *a = actor_at(host, l->index);
-    question->error = completion->error;
-    question->status = completion->status;
-    if (question->status != THEATER_OK) {
-        return;
+    const actor *a = actor_at(host, index);
+    theater__read read;
+    memset(&read, 0, sizeof(read));
+    memset(out_completion, 0, sizeof(*out_completion));
+    read.actor = a->id;
+    read.place = a->place;
+    read.genesis_only = genesis_only;
+    read.whole = true;
+    theater__ticket ticket = 0;
+    theater_status status = theater__store_read(host->store, &read, &ticket, err);
+    if (status != THEATER_OK) {
+        return status;
     }
-    if (purpose == READ_CHAIN) {
-        theater__buffer_put(question->out, completion->frames.data, completion->frames.size);
-        return;
+    theater__store_wait_read(host->store, ticket, out_completion);
+    if (out_completion->status != THEATER_OK && err != NULL) {
+        *err = out_completion->error;
     }
-    if (a->profile == NO_PROFILE) {
-        question->status = adopt_genesis(host, a, completion, &question->error);
+    return out_completion->status;
+}
+
+theater_status profile_read(theater_host *host, uint32_t index, theater__buffer *out_call,
+                            theater_error *err)
+{
+    actor *a = actor_at(host, index);
+    theater__store_completion completion;
+    theater_status status = residency_ask(host, index, true, &completion, err);
+    if (status == THEATER_OK && a->profile == NO_PROFILE) {
+        status = adopt_genesis(host, a, &completion, err);
     }
-    if (question->status == THEATER_OK) {
-        question->status = copy_call(completion, question->out, &question->error);
+    if (status == THEATER_OK) {
+        status = copy_call(&completion, out_call, err);
     }
+    theater__store_completion_deinit(&completion);
+    if (status == THEATER_OK && (out_call->size == 0 || out_call->failed)) {
+        return theater__fail(err, THEATER_ERR_CORRUPT,
+                             "the beginning of the actor with that id cannot be read");
+    }
+    return status;
 }
 
 void residency_loaded(theater_host *host, live *l, theater__store_completion *completion)

@@ -19,6 +19,8 @@ typedef struct theater__store_operations {
                            theater__ticket *out_ticket, theater_error *err);
     int (*fd)(const theater__store *store);
     bool (*poll)(theater__store *store, theater__store_completion *out_completion);
+    void (*wait_read)(theater__store *store, theater__ticket ticket,
+                      theater__store_completion *out_completion);
     uint64_t (*inflight)(const theater__store *store);
     const theater_error *(*failure)(const theater__store *store);
     theater_status (*put_component)(theater__store *store, const theater_hash *digest,

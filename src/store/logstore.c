@@ -624,6 +624,25 @@ static bool log_poll(theater__store *store, theater__store_completion *out_compl
     return true;
 }
 
+/* It was answered when it was asked: see read.c. */
+static void log_wait_read(theater__store *store, theater__ticket ticket,
+                          theater__store_completion *out_completion)
+{
+    theater__logstore *log = (theater__logstore *)store;
+    theater__log_answer **link = &log->answers;
+    while (*link != NULL && (*link)->completion.ticket != ticket) {
+        link = &(*link)->next;
+    }
+    theater__log_answer *found = *link;
+    THEATER_ASSERT(found != NULL);
+    *link = found->next;
+    if (*link == NULL) {
+        log->answers_last = link;
+    }
+    *out_completion = found->completion;
+    theater__free(found);
+}
+
 static int log_fd(const theater__store *store)
 {
     return ((const theater__logstore *)store)->done_fd;
@@ -655,6 +674,7 @@ static const theater__store_operations log_operations = {
     .read = theater__logstore_read,
     .fd = log_fd,
     .poll = log_poll,
+    .wait_read = log_wait_read,
     .inflight = log_inflight,
     .failure = log_failure,
     .put_component = theater__logstore_put_component,

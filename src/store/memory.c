@@ -366,6 +366,25 @@ static bool memory_poll(theater__store *store, theater__store_completion *out_co
     return true;
 }
 
+/* It was answered when it was asked. */
+static void memory_wait_read(theater__store *store, theater__ticket ticket,
+                             theater__store_completion *out_completion)
+{
+    memory_store *memory = (memory_store *)store;
+    memory_completion **link = &memory->first;
+    while (*link != NULL && (*link)->completion.ticket != ticket) {
+        link = &(*link)->next;
+    }
+    memory_completion *found = *link;
+    THEATER_ASSERT(found != NULL && found->size == 0);
+    *link = found->next;
+    if (*link == NULL) {
+        memory->last = link;
+    }
+    *out_completion = found->completion;
+    theater__free(found);
+}
+
 static uint64_t memory_inflight(const theater__store *store)
 {
     return ((const memory_store *)store)->inflight;
@@ -430,6 +449,7 @@ static const theater__store_operations memory_operations = {
     .read = memory_read,
     .fd = memory_fd,
     .poll = memory_poll,
+    .wait_read = memory_wait_read,
     .inflight = memory_inflight,
     .failure = memory_failure,
     .put_component = memory_put_component,

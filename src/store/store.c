@@ -99,6 +99,13 @@ bool theater__store_poll(theater__store *store, theater__store_completion *out_c
     return store->operations->poll(store, out_completion);
 }
 
+void theater__store_wait_read(theater__store *store, theater__ticket ticket,
+                              theater__store_completion *out_completion)
+{
+    THEATER_ASSERT(out_completion != NULL);
+    store->operations->wait_read(store, ticket, out_completion);
+}
+
 void theater__store_completion_deinit(theater__store_completion *completion)
 {
     if (completion == NULL) {

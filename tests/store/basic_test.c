@@ -129,6 +129,41 @@ static void read__genesis_only(void **state)
     work_actor_free(other);
 }
 
+/* The first and the last of three reads come in their turn, behind a batch; the one between them is
+ * waited for. */
+static void wait_read__takes_that_one_alone(void **state)
+{
+    fixture *it = *state;
+    work_actor *actor = work_actor_new(1);
+    theater__ticket batch = work_step(actor, it->store, 3, 10);
+    theater__read read = {.actor = actor->id, .place = actor->place, .genesis_only = true};
+    theater__ticket tickets[3];
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(theater__store_read(it->store, &read, &tickets[i], NULL), THEATER_OK);
+    }
+    theater__store_completion completion;
+    for (size_t i = 3; i-- > 1;) {
+        theater__store_wait_read(it->store, tickets[i], &completion);
+        assert_int_equal(completion.ticket, tickets[i]);
+        assert_int_equal(completion.status, THEATER_OK);
+        assert_int_equal(completion.frames.size, actor->frames.size);
+        theater__store_completion_deinit(&completion);
+    }
+    theater__ticket again = 0;
+    assert_int_equal(theater__store_read(it->store, &read, &again, NULL), THEATER_OK);
+    bool has_seen[3] = {false};
+    for (size_t i = 0; i < 3; i++) { /* the kinds differ in whether reads come ahead of batches */
+        completion = work_wait(it->store);
+        has_seen[0] = has_seen[0] || completion.ticket == batch;
+        has_seen[1] = has_seen[1] || completion.ticket == tickets[0];
+        has_seen[2] = has_seen[2] || completion.ticket == again;
+        theater__store_completion_deinit(&completion);
+    }
+    assert_true(has_seen[0] && has_seen[1] && has_seen[2]);
+    assert_false(theater__store_poll(it->store, &completion));
+    work_actor_free(actor);
+}
+
 static void read__wrong_actor_or_place_is_corrupt(void **state)
 {
     fixture *it = *state;
@@ -465,6 +500,7 @@ int main(void)
         BOTH(submit__gives_userdata_back),
         BOTH(read__from_any_event),
         BOTH(read__genesis_only),
+        BOTH(wait_read__takes_that_one_alone),
         BOTH(read__wrong_actor_or_place_is_corrupt),
         BOTH(submit__wrong_parent_is_fenced_and_so_is_what_follows),
         BOTH(submit__wrong_sequence_is_fenced),

@@ -16,7 +16,8 @@
  * the store needs no index of its own: a million actors cost it no memory.
  *
  * Threads: the owner's thread for everything; a store may have threads inside. Completions are
- * handed out by theater__store_poll() only, never from inside another call.
+ * handed out by theater__store_poll() in their order, or one of them by theater__store_wait_read();
+ * never from inside another call.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -159,6 +160,12 @@ theater_status theater__store_read(theater__store *store, const theater__read *r
 int theater__store_fd(const theater__store *store);
 /* The next completion; false if there is none. The caller deinits it. */
 bool theater__store_poll(theater__store *store, theater__store_completion *out_completion);
+/*
+ * Waits for that read alone and takes its completion out of its turn. For who cannot go on without
+ * the answer and must not be told anything else meanwhile.
+ */
+void theater__store_wait_read(theater__store *store, theater__ticket ticket,
+                              theater__store_completion *out_completion);
 void theater__store_completion_deinit(theater__store_completion *completion);
 /* Bytes submitted and not yet completed. */
 uint64_t theater__store_inflight(const theater__store *store);
