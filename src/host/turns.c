@@ -274,13 +274,17 @@ static void halt(theater_host *host, live *l)
     }
 }
 
+/* Amid a replay it is what the store has it as, perhaps a sleeper: who wakes it finds it so. */
 static void on_yielded(theater_host *host, live *l)
 {
-    actor *a = actor_at(host, l->index);
+    l->phase = LIVE_QUEUED;
+    if (theater__turn_is_replaying(l->turn)) {
+        turn_ready(host, l);
+        return;
+    }
     l->standing.state = THEATER__STATE_RUNNING;
     l->standing.wait_kind = 0;
-    actor_set_state(host, a, THEATER__STATE_RUNNING, 0);
-    l->phase = LIVE_QUEUED;
+    actor_set_state(host, actor_at(host, l->index), THEATER__STATE_RUNNING, 0);
     if (theater__turn_pending_size(l->turn) < FLUSH_BYTES || commit_turn(host, l)) {
         turn_ready(host, l);
     }

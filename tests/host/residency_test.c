@@ -190,6 +190,45 @@ static void long_call__stays_within_its_share(void **state)
     harness_close(&h);
 }
 
+/*
+ * Bringing a long call back takes many slices. Meanwhile the actor is what it was, asleep: it can be
+ * woken, and its wait ended in any other way.
+ */
+static void replay__of_a_sleeper_leaves_it_asleep(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        harness h;
+        theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+        harness_open(&h, &options, true);
+        theater_actor_component *worker = harness_load(&h, GUESTS, "attacks.wat");
+        theater_id id = harness_spawn(&h, worker, "toil", "[300000000,3600000]", NULL);
+        harness_settle(&h);
+        harness_reopen(&h, &options);
+        const actor *a = actor_at(h.host, actor_find(h.host, &id));
+        bool is_replaying = false;
+        while (!is_replaying) {
+            assert_int_equal(theater_host_dispatch(h.host, NULL, NULL), THEATER_OK);
+            is_replaying = a->live != NULL && a->live->turn != NULL &&
+                           theater__turn_is_replaying(a->live->turn);
+            assert_true(is_replaying || a->live == NULL || a->live->turn == NULL);
+        }
+        theater_actor_info info;
+        theater_error err = THEATER_ERROR_INIT;
+        assert_int_equal(theater_host_actor(h.host, id, &info, &err), THEATER_OK);
+        assert_int_equal(info.state, THEATER_ACTOR_ASLEEP);
+        assert_int_equal(info.wait_seq, 2);
+        theater_status status = way == 0 ? theater_host_wake(h.host, id, "somebody", &err)
+                                         : theater_host_cancel_wait(h.host, id, "somebody", &err);
+        if (status != THEATER_OK) {
+            fail_msg("%s", err.message);
+        }
+        harness_run(&h);
+        assert_int_equal(harness_find(&h, id)->reason, THEATER_END_RETURNED);
+        harness_close(&h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +236,7 @@ int main(void)
         cmocka_unit_test(restart__continues_where_it_stopped),
         cmocka_unit_test(pool__is_for_those_who_come_and_go),
         cmocka_unit_test(long_call__stays_within_its_share),
+        cmocka_unit_test(replay__of_a_sleeper_leaves_it_asleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
