@@ -731,6 +731,11 @@ bool theater__turn_is_long(const theater__turn *turn)
            turn->call_cpu_ns >= THEATER__LONG_CALL_CPU_NS;
 }
 
+uint64_t theater__turn_call_cpu_ns(const theater__turn *turn)
+{
+    return turn->call_cpu_ns;
+}
+
 bool theater__turn_is_pooled(const theater__turn *turn)
 {
     return theater__guest_is_pooled(turn->guest);

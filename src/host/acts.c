@@ -25,6 +25,15 @@ static void copy_by(char out_by[BY_MAX], const char *by)
     out_by[size] = '\0';
 }
 
+/* Somebody has something for it: it goes on, or ahead of those that only want a place. */
+static void hurry(theater_host *host, live *l)
+{
+    bool is_without_place = l->phase == LIVE_QUEUED && l->turn == NULL;
+    if (l->phase == LIVE_SUSPENDED || l->phase == LIVE_OVER || is_without_place) {
+        turn_ready(host, l);
+    }
+}
+
 bool act_end_wait(theater_host *host, uint32_t index, uint64_t seq, theater_wait_outcome outcome,
                   const char *by, const theater__buffer *value, theater_error *err)
 {
@@ -49,9 +58,7 @@ bool act_end_wait(theater_host *host, uint32_t index, uint64_t seq, theater_wait
     l->end_seq = seq;
     l->end_outcome = outcome;
     copy_by(l->end_by, by);
-    if (l->phase == LIVE_SUSPENDED || l->phase == LIVE_OVER) {
-        turn_ready(host, l);
-    }
+    hurry(host, l);
     return true;
 }
 
@@ -153,9 +160,7 @@ theater_status theater_host_cancel(theater_host *host, theater_id id, const char
         l->is_cancelled = true;
         copy_by(l->cancel_by, by);
     }
-    if (l->phase == LIVE_SUSPENDED || l->phase == LIVE_OVER) {
-        turn_ready(host, l);
-    }
+    hurry(host, l);
     return THEATER_OK;
 }
 

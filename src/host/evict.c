@@ -11,7 +11,11 @@
  * queue of its own and goes when nobody else can, or when such calls hold more than their share of
  * the places.
  *
- * A sleeper on offer holds a seat, a number below live_max: the queues cost memory by the cap, not
+ * Guests that run and run are not to keep out those who are due: when nobody sleeps in memory, one
+ * that was preempted goes, the one that has worked least, and begins again from its chain. It is
+ * always the same one that pays, so the others come to their ends.
+ *
+ * Whoever is on offer holds a seat, a number below live_max: the queues cost memory by the cap, not
  * by the number of actors.
  */
 #include "internal.h"
@@ -55,14 +59,6 @@ static uint64_t key_of(uint64_t wanted_ns)
     return UINT64_MAX - 1 - (wanted_ns < UINT64_MAX ? wanted_ns : UINT64_MAX - 1);
 }
 
-static evict_queue queue_of(const theater__turn *turn)
-{
-    if (theater__turn_is_long(turn)) {
-        return EVICT_LONG;
-    }
-    return theater__turn_is_pooled(turn) ? EVICT_POOLED : EVICT_ON_DEMAND;
-}
-
 static void leave_queue(evictor *all, uint32_t seat)
 {
     bool is_found = false;
@@ -72,7 +68,7 @@ static void leave_queue(evictor *all, uint32_t seat)
     THEATER_ASSERT(is_found);
 }
 
-void evict_offer(theater_host *host, live *l, uint64_t wanted_ns)
+static void take_seat(theater_host *host, live *l, evict_queue which, uint64_t key)
 {
     evictor *all = &host->evictor;
     if (l->is_on_offer) {
@@ -84,8 +80,25 @@ void evict_offer(theater_host *host, live *l, uint64_t wanted_ns)
         all->free_seat = all->seats[l->seat];
         all->seats[l->seat] = l->index;
     }
-    theater__timerq *queue = &all->queues[queue_of(l->turn)];
-    theater__timerq_start(queue, l->seat, key_of(wanted_ns));
+    theater__timerq_start(&all->queues[which], l->seat, key);
+}
+
+static evict_queue queue_of(const theater__turn *turn)
+{
+    if (theater__turn_is_long(turn)) {
+        return EVICT_LONG;
+    }
+    return theater__turn_is_pooled(turn) ? EVICT_POOLED : EVICT_ON_DEMAND;
+}
+
+void evict_offer(theater_host *host, live *l, uint64_t wanted_ns)
+{
+    take_seat(host, l, queue_of(l->turn), key_of(wanted_ns));
+}
+
+void evict_offer_yielded(theater_host *host, live *l)
+{
+    take_seat(host, l, EVICT_YIELDED, theater__turn_call_cpu_ns(l->turn));
 }
 
 void evict_withdraw(theater_host *host, live *l)
@@ -117,10 +130,11 @@ static const theater__timerq *choose(const theater_host *host)
                                                                                   : on_demand;
 }
 
-live *evict_choose(theater_host *host)
+live *evict_choose(theater_host *host, bool is_for_due)
 {
     theater__timerq_entry entry;
-    if (!theater__timerq_peek(choose(host), &entry)) {
+    if (!theater__timerq_peek(choose(host), &entry) &&
+        !(is_for_due && theater__timerq_peek(&host->evictor.queues[EVICT_YIELDED], &entry))) {
         return NULL;
     }
     live *l = actor_at(host, host->evictor.seats[entry.id])->live;

@@ -204,6 +204,7 @@ theater_status theater_host_new(const theater_host_options *options, theater_hos
     host->event_fd = -1;
     theater__list_init(&host->urgent);
     theater__list_init(&host->ready);
+    theater__list_init(&host->starved_due);
     theater__list_init(&host->starved);
     theater__list_init(&host->stalled);
     theater__list_init(&host->flights);
@@ -370,6 +371,7 @@ void theater_host_free(theater_host *host)
     free_flights(host);
     theater__ticker_close(host->ticker);
     /* Nobody may be let in from the starved list while everyone is let go. */
+    theater__list_init(&host->starved_due);
     theater__list_init(&host->starved);
     free_lives(host);
     (void)residency_sweep(host, UINT32_MAX);

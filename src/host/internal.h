@@ -150,16 +150,17 @@ typedef struct parked_note {
     char reason[THEATER_ERROR_MESSAGE_MAX];
 } parked_note;
 
-/* Sleepers that may be evicted, see evict.c. */
+/* Who may be evicted, see evict.c. */
 typedef enum evict_queue {
     EVICT_ON_DEMAND = 0,
     EVICT_POOLED = 1,
-    EVICT_LONG = 2, /* expensive to bring back, whatever its place */
-    EVICT_QUEUES = 3
+    EVICT_LONG = 2,    /* expensive to bring back, whatever its place */
+    EVICT_YIELDED = 3, /* no sleepers: preempted, and to begin again if they go */
+    EVICT_QUEUES = 4
 } evict_queue;
 
 typedef struct evictor {
-    theater__timerq queues[EVICT_QUEUES]; /* least key: the farthest due */
+    theater__timerq queues[EVICT_QUEUES]; /* least key: the farthest due, the least worked */
     uint32_t *seats;                      /* the index of who sits there, or the next free seat */
     uint32_t free_seat;
 } evictor;
@@ -210,11 +211,12 @@ struct theater_host {
     theater__timerq wall_queue; /* ms */
     evictor evictor;
 
-    theater__list urgent;  /* ready, and a wait of theirs has ended */
-    theater__list ready;   /* ready: new ones, and those that gave way */
-    theater__list starved; /* want to be resident, no place */
-    theater__list stalled; /* the store has too much in flight */
-    theater__list flights; /* batches in flight, the oldest first */
+    theater__list urgent;      /* ready, and a wait of theirs has ended */
+    theater__list ready;       /* ready: new ones, and those that gave way */
+    theater__list starved_due; /* want to be resident, no place: a wait of theirs has ended */
+    theater__list starved;     /* the others that do */
+    theater__list stalled;     /* the store has too much in flight */
+    theater__list flights;     /* batches in flight, the oldest first */
     uint64_t flights_made;
     theater__list waiters; /* for what was in flight when they came, see durable.c */
     uint32_t lives_count;
@@ -326,16 +328,21 @@ theater_status evict_open(theater_host *host, theater_error *err);
 void evict_close(theater_host *host);
 /* The sleeper may be evicted; it will be wanted then. Again: it is wanted at another time. */
 void evict_offer(theater_host *host, live *l, uint64_t wanted_ns);
+/* It was preempted: it may be evicted for somebody who is due. */
+void evict_offer_yielded(theater_host *host, live *l);
 /* It may not any more, if it was on offer. */
 void evict_withdraw(theater_host *host, live *l);
-/* Who is to go now, no longer on offer; NULL if there is nobody. */
-live *evict_choose(theater_host *host);
+/* Who is to go now, no longer on offer; NULL if there is nobody. A preempted guest goes for
+ * somebody who is due alone. */
+live *evict_choose(theater_host *host, bool is_for_due);
 
 /* ---- prefetch.c ---- */
 /* In an idle moment: begins to bring in who is due next. False: there is nobody, or no place. */
 bool prefetch(theater_host *host);
 
 /* ---- turns.c ---- */
+/* It is waited for: by who is due, or who cancels it. */
+bool turn_is_urgent(const live *l);
 void turn_ready(theater_host *host, live *l);
 void turn_step(theater_host *host, live *l);
 /* A timer came due. */

@@ -17,7 +17,10 @@
 
 void residency_admit(theater_host *host)
 {
-    theater__list *link = theater__list_pop(&host->starved);
+    theater__list *link = theater__list_pop(&host->starved_due);
+    if (link == NULL) {
+        link = theater__list_pop(&host->starved);
+    }
     if (link != NULL) {
         turn_ready(host, THEATER__LIST_OWNER(link, live, link));
     }
@@ -98,20 +101,35 @@ void residency_offer(theater_host *host, live *l)
     residency_admit(host); /* it can give its place now */
 }
 
-/* Drops a sleeper; false if nobody can be dropped now. */
-static bool evict_one(theater_host *host)
+static void drop_turn(theater_host *host, live *l)
 {
-    live *l = evict_choose(host);
-    if (l == NULL) {
-        return false;
-    }
-    THEATER_ASSERT(l->phase == LIVE_SUSPENDED && !is_needed(l));
-    l->phase = LIVE_OVER;
     theater__turn_free(l->turn);
     l->turn = NULL;
     host->resident_count--;
     host->stats.evictions++;
     host->has_evicted = true;
+}
+
+/* Drops a sleeper, for somebody who is due also a guest that was preempted; false if nobody can be
+ * dropped now. */
+static bool evict_one(theater_host *host, bool is_for_due)
+{
+    live *l = evict_choose(host, is_for_due);
+    if (l == NULL) {
+        return false;
+    }
+    if (l->phase == LIVE_QUEUED) {
+        theater__list_remove(&l->link);
+        if (!commit_turn(host, l)) { /* what it did goes on from its chain */
+            return false;
+        }
+        drop_turn(host, l);
+        theater__list_push(&host->starved, &l->link);
+        return true;
+    }
+    THEATER_ASSERT(l->phase == LIVE_SUSPENDED && !is_needed(l));
+    l->phase = LIVE_OVER;
+    drop_turn(host, l);
     actor_settle(host, l->index);
     return true;
 }
@@ -206,9 +224,9 @@ bool residency_enter(theater_host *host, live *l)
                    !l->readings[READ_LOAD].is_under_way; /* its place is kept */
     if (is_full && host->graveyard_count > 0) {
         (void)residency_sweep(host, 1);
-    } else if (is_full && !evict_one(host)) {
+    } else if (is_full && !evict_one(host, turn_is_urgent(l))) {
         l->phase = LIVE_QUEUED;
-        theater__list_push(&host->starved, &l->link);
+        theater__list_push(turn_is_urgent(l) ? &host->starved_due : &host->starved, &l->link);
         return false;
     }
     if (l->history.data != NULL) {

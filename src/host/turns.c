@@ -13,6 +13,11 @@
 #include <base/error.h>
 #include <base/value.h>
 
+bool turn_is_urgent(const live *l)
+{
+    return l->has_end || l->is_cancelled;
+}
+
 void turn_ready(theater_host *host, live *l)
 {
     if (theater__list_linked(&l->link)) {
@@ -21,7 +26,7 @@ void turn_ready(theater_host *host, live *l)
     evict_withdraw(host, l);
     l->phase = LIVE_QUEUED;
     /* Who is due goes ahead of who begins: a mass start does not make wakes late. */
-    theater__list_push(l->has_end ? &host->urgent : &host->ready, &l->link);
+    theater__list_push(turn_is_urgent(l) ? &host->urgent : &host->ready, &l->link);
     if (!host->is_iterating && !host->is_rung) {
         host->is_rung = true; /* the program may go and poll now: nothing else would tell it */
         theater_host_wake_up(host);
@@ -278,15 +283,18 @@ static void halt(theater_host *host, live *l)
 static void on_yielded(theater_host *host, live *l)
 {
     l->phase = LIVE_QUEUED;
-    if (theater__turn_is_replaying(l->turn)) {
-        turn_ready(host, l);
-        return;
+    if (!theater__turn_is_replaying(l->turn)) {
+        l->standing.state = THEATER__STATE_RUNNING;
+        l->standing.wait_kind = 0;
+        actor_set_state(host, actor_at(host, l->index), THEATER__STATE_RUNNING, 0);
+        if (theater__turn_pending_size(l->turn) >= FLUSH_BYTES && !commit_turn(host, l)) {
+            return;
+        }
     }
-    l->standing.state = THEATER__STATE_RUNNING;
-    l->standing.wait_kind = 0;
-    actor_set_state(host, actor_at(host, l->index), THEATER__STATE_RUNNING, 0);
-    if (theater__turn_pending_size(l->turn) < FLUSH_BYTES || commit_turn(host, l)) {
-        turn_ready(host, l);
+    turn_ready(host, l);
+    evict_offer_yielded(host, l);
+    if (!theater__list_empty(&host->starved_due)) {
+        residency_admit(host);
     }
 }
 
@@ -451,6 +459,7 @@ static theater_status note_steps(theater_host *host, live *l, theater_error *err
 void turn_step(theater_host *host, live *l)
 {
     THEATER_ASSERT(l->phase == LIVE_QUEUED);
+    evict_withdraw(host, l);
     if (l->turn == NULL && !residency_enter(host, l)) {
         return;
     }

@@ -191,8 +191,8 @@ static void long_call__stays_within_its_share(void **state)
 }
 
 /*
- * Bringing a long call back takes many slices. Meanwhile the actor is what it was, asleep: it can be
- * woken, and its wait ended in any other way.
+ * Bringing a long call back takes many slices. Meanwhile the actor is what it was, asleep: it can
+ * be woken, and its wait ended in any other way.
  */
 static void replay__of_a_sleeper_leaves_it_asleep(void **state)
 {
@@ -229,6 +229,44 @@ static void replay__of_a_sleeper_leaves_it_asleep(void **state)
     }
 }
 
+/* All places are taken by guests that run for ever, and nobody sleeps in memory: who is due comes
+ * in all the same, long before the first of them is ended by its budget. */
+static void spinners__keep_nobody_out_who_is_due(void **state)
+{
+    (void)state;
+    harness h;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    theater_limits limits = THEATER_LIMITS_INIT;
+    options.live_max = 3;
+    limits.turn_cpu_ms_max = 400;
+    harness_open(&h, &options, true);
+    theater_actor_component *hostile = harness_load(&h, GUESTS, "attacks.wat");
+    theater_actor_component *sleeper = harness_load(&h, EXAMPLE_GUESTS, "sleep.wat");
+    for (size_t i = 0; i < 8; i++) {
+        (void)harness_spawn(&h, sleeper, "run", "[100]", NULL);
+    }
+    harness_settle(&h);
+    theater_id cancelled = harness_spawn(&h, hostile, "spin", "[]", &limits);
+    for (size_t i = 0; i < 6; i++) { /* the same, but half of them write a chain */
+        (void)harness_spawn(&h, hostile, i % 2 == 0 ? "spin" : "ask", "[]", &limits);
+    }
+    while (h.host->resident_count < 3 || !theater__list_empty(&h.host->urgent)) {
+        assert_int_equal(theater_host_dispatch(h.host, NULL, NULL), THEATER_OK);
+    }
+    assert_int_equal(theater_host_cancel(h.host, cancelled, "somebody", NULL), THEATER_OK);
+    harness_run(&h);
+    assert_int_equal(h.ends_count, 15);
+    for (size_t i = 0; i < 9; i++) {
+        assert_true(h.ends[i].reason == THEATER_END_RETURNED ||
+                    h.ends[i].reason == THEATER_END_CANCELLED);
+    }
+    for (size_t i = 9; i < 15; i++) {
+        assert_int_equal(h.ends[i].reason, THEATER_END_CPU);
+    }
+    assert_int_equal(h.parked_count, 0);
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +274,7 @@ int main(void)
         cmocka_unit_test(restart__continues_where_it_stopped),
         cmocka_unit_test(pool__is_for_those_who_come_and_go),
         cmocka_unit_test(long_call__stays_within_its_share),
+        cmocka_unit_test(spinners__keep_nobody_out_who_is_due),
         cmocka_unit_test(replay__of_a_sleeper_leaves_it_asleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,8 @@ void theater__turn_taken(theater__turn *turn);
 #define THEATER__LONG_CALL_BYTES ((uint64_t)512 << 10)
 #define THEATER__LONG_CALL_CPU_NS ((uint64_t)5000000)
 bool theater__turn_is_long(const theater__turn *turn);
+/* CPU time of the call in this turn's life, replay included: what it costs to begin it again. */
+uint64_t theater__turn_call_cpu_ns(const theater__turn *turn);
 /* Its guest has a slot of the engine's pool. */
 bool theater__turn_is_pooled(const theater__turn *turn);
 /* Bytes that wait in the writer: a guest that never suspends is flushed in pieces. */
