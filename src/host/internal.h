@@ -240,6 +240,7 @@ struct theater_host {
     watch *watches; /* NULL: none yet */
     uint32_t watches_count;
     uint32_t watch_skips;
+    theater_mono watched_mono; /* when they were looked at last */
     int watch_epoll_fd;
     bool is_iterating; /* who is made ready now is looked at before the host waits */
     bool is_rung;      /* event_fd was rung for somebody who was made ready outside */
@@ -251,6 +252,8 @@ struct theater_host {
     theater_mono slice_end;  /* of the guest that runs */
     bool is_ticking;         /* VIRTUAL: the ticker repeats until there is nothing to run */
     uint64_t next_due_ns;    /* the earliest timer, for preemption */
+    uint64_t wall_next_ms;   /* the earliest deadline; UINT64_MAX: to be looked up again */
+    uint64_t wall_next_ns;   /* that, on the clock of elapsed time */
     theater_error failure;   /* the store has stopped */
     uint64_t entropy_counter;
     theater_host_stats stats;

@@ -60,6 +60,27 @@ static bool is_storm(const theater_host *host)
     return host->due_count >= DUE_WAITING_MAX;
 }
 
+/*
+ * When somebody is due, on the clock of elapsed time. The date is read when the first deadline is
+ * another one, and again in pop_due(); whether it has come is for pop_due() and the wait to say.
+ */
+static uint64_t next_due_ns(theater_host *host)
+{
+    uint64_t mono_ns = theater__timerq_next_key(&host->mono_queue);
+    uint64_t wall_ms = theater__timerq_next_key(&host->wall_queue);
+    if (wall_ms == UINT64_MAX) {
+        return mono_ns;
+    }
+    if (wall_ms != host->wall_next_ms) {
+        theater_mono now = theater__clock_mono(host->clock);
+        theater_wall wall = theater__clock_wall(host->clock);
+        host->wall_next_ms = wall_ms;
+        host->wall_next_ns =
+            theater__mono_add_ms(now, theater__wall_since_ms((theater_wall){wall_ms}, wall)).ns;
+    }
+    return mono_ns < host->wall_next_ns ? mono_ns : host->wall_next_ns;
+}
+
 static void pop_due(theater_host *host)
 {
     uint32_t index = NO_ACTOR;
@@ -75,6 +96,7 @@ static void pop_due(theater_host *host)
         return;
     }
     theater_wall wall = theater__clock_wall(host->clock);
+    host->wall_next_ms = UINT64_MAX; /* it may have been stepped */
     while (popped < POP_BUDGET && !is_storm(host) &&
            theater__timerq_pop(&host->wall_queue, wall.ms, &index, &key)) {
         turn_due(host, index, THEATER__MONO_NEVER, (theater_wall){key});
@@ -104,14 +126,14 @@ static void step_ready(theater_host *host)
 {
     theater_mono begin = host->now;
     host->step_mono = begin;
-    host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
+    host->next_due_ns = next_due_ns(host);
     for (uint32_t i = 0; i < STEP_BUDGET; i++) {
         live *l = next_ready(host);
         if (l == NULL) {
             break;
         }
         turn_step(host, l);
-        host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
+        host->next_due_ns = next_due_ns(host);
         /* Deadlines, completions and the program are not to wait for a round of spinning guests. */
         bool is_over = theater__mono_since_ns(host->step_mono, begin) >= ROUND_NS;
         if (host->failure.status != THEATER_OK || is_over) {
@@ -120,7 +142,7 @@ static void step_ready(theater_host *host)
         bool is_due = host->next_due_ns <= host->step_mono.ns;
         if (is_due && theater__list_empty(&host->urgent) && !host->options.is_frozen) {
             pop_due(host); /* who is due now waits for nobody's round */
-            host->next_due_ns = theater__timerq_next_key(&host->mono_queue);
+            host->next_due_ns = next_due_ns(host);
         }
     }
     if (!host->env.is_simulated) {
@@ -159,10 +181,10 @@ static bool has_more(theater_host *host)
 }
 
 /* Somebody came due while the others ran: an alarm would ring at once, and later than a look. */
-static bool is_due(const theater_host *host)
+static bool is_due(theater_host *host)
 {
     return !host->options.is_frozen && !is_storm(host) &&
-           theater__timerq_next_key(&host->mono_queue) <= theater__clock_mono(host->clock).ns;
+           next_due_ns(host) <= theater__clock_mono(host->clock).ns;
 }
 
 /* Alarms are for a host that waits; one that goes on looks at its timers itself. */

@@ -71,10 +71,11 @@ void residency_leave(theater_host *host, live *l)
 }
 
 /* When the actor will be wanted, on the clock of elapsed time. */
-static uint64_t wanted_ns(theater_host *host, const theater__open_request *open)
+static uint64_t wanted_ns(theater_host *host, const live *l)
 {
+    const theater__open_request *open = theater__turn_open(l->turn);
     if (open->kind == THEATER_KIND_WAIT && open->wait_kind == THEATER__WAIT_ELAPSED) {
-        return theater__mono_add_ms(open->armed, open->duration_ms).ns;
+        return recover_due(host, &l->standing).ns; /* it may have been armed on another boot */
     }
     if (open->kind == THEATER_KIND_WAIT && open->wait_kind == THEATER__WAIT_WALL) {
         theater_wall now = theater__clock_wall(host->clock);
@@ -97,7 +98,7 @@ void residency_offer(theater_host *host, live *l)
         is_needed(l)) {
         return;
     }
-    evict_offer(host, l, wanted_ns(host, theater__turn_open(l->turn)));
+    evict_offer(host, l, wanted_ns(host, l));
     residency_admit(host); /* it can give its place now */
 }
 

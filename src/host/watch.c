@@ -7,7 +7,7 @@
  *     host.epoll_fd ──┬── event_fd, clock, store
  *                     └── watch_epoll_fd ── fd, fd, …
  *
- * A busy host looks once in so many iterations: those that are due go first.
+ * A busy host looks once in so many iterations, or milliseconds: those that are due go first.
  */
 #include "internal.h"
 
@@ -24,6 +24,8 @@
 #define WATCHES_MAX 64u
 /* Iterations without a look while there is something to run. */
 #define BUSY_ITERATIONS_MAX 8u
+/* Time without a look, if iterations are long. */
+#define BUSY_NS_MAX 5000000u
 #define EVENTS_MAX 16
 
 struct watch {
@@ -106,10 +108,17 @@ void theater_host_unwatch(theater_host *host, int fd)
 
 void watches_serve(theater_host *host, bool is_busy)
 {
-    host->watch_skips = is_busy ? host->watch_skips + 1 : 0;
-    if (host->watches_count == 0 || host->watch_skips % BUSY_ITERATIONS_MAX != 0) {
+    if (host->watches_count == 0) {
         return;
     }
+    theater_mono now = theater__clock_mono(host->clock);
+    bool is_long_ago = theater__mono_since_ns(now, host->watched_mono) >= BUSY_NS_MAX;
+    host->watch_skips++;
+    if (is_busy && host->watch_skips < BUSY_ITERATIONS_MAX && !is_long_ago) {
+        return;
+    }
+    host->watch_skips = 0;
+    host->watched_mono = now;
     struct epoll_event events[EVENTS_MAX];
     int count = epoll_wait(host->watch_epoll_fd, events, EVENTS_MAX, 0);
     for (int i = 0; i < count; i++) {
