@@ -111,7 +111,8 @@ theater_status theater__format_segment_decode(const uint8_t *data, size_t size,
     segment.wall.ms = get_u64(data + 56);
     segment.first_sequence = get_u64(data + 64);
     segment.previous_group = get_u64(data + 72);
-    if (segment.version == 0 || segment.number == 0 || segment.number > FORMAT_SEGMENT_NUMBER_MAX) {
+    if (segment.version == 0 || segment.number == 0 || segment.number > FORMAT_SEGMENT_NUMBER_MAX ||
+        segment.first_sequence == 0 || segment.first_sequence > FORMAT_SEQUENCE_LIMIT) {
         return THEATER_ERR_CORRUPT;
     }
     *out_segment = segment;
@@ -158,9 +159,10 @@ bool theater__format_group_decode(uint32_t seed, uint64_t place, const uint8_t *
         .size = get_u32(data + 40),
         .records_count = get_u32(data + 44),
     };
-    if (group.place != place || group.sequence == 0 || group.durable_upto > place ||
-        group.size % FORMAT_ALIGNMENT != 0 || (group.size == 0) != (group.records_count == 0) ||
-        !is_zero(data + 48, 12) || get_u32(data + 60) != GROUP_END) {
+    if (group.place != place || group.sequence == 0 || group.sequence >= FORMAT_SEQUENCE_LIMIT ||
+        group.durable_upto > place || group.size % FORMAT_ALIGNMENT != 0 ||
+        (group.size == 0) != (group.records_count == 0) || !is_zero(data + 48, 12) ||
+        get_u32(data + 60) != GROUP_END) {
         return false;
     }
     *out_group = group;
@@ -207,6 +209,15 @@ static bool get_standing(const uint8_t *data, theater__standing *out_standing)
     out_standing->output_seq = get_u64(data + 72);
     return data[0] >= THEATER__STATE_RUNNING && data[0] <= THEATER__STATE_ENDED &&
            is_zero(data + 2, 6);
+}
+
+/* Apart from get_standing(): of a damaged record it is asked how many of its fields are wrong. */
+static bool sequences_fit(const theater__standing *standing)
+{
+    return standing->wait_seq < FORMAT_SEQUENCE_LIMIT &&
+           standing->call_seq < FORMAT_SEQUENCE_LIMIT &&
+           standing->delivered_seq < FORMAT_SEQUENCE_LIMIT &&
+           standing->output_seq < FORMAT_SEQUENCE_LIMIT;
 }
 
 void theater__format_record_encode(uint32_t seed, uint64_t place,
@@ -285,9 +296,10 @@ bool theater__format_record_decode(uint32_t seed, uint64_t place, const uint8_t 
     if (get_u32(data + 4) != record_crc(seed, place, data, record.size)) {
         return false;
     }
-    /* A number of events that the sequence could not hold would wrap next_seq. */
-    if (record.first_seq > UINT64_MAX - record.events_count ||
-        (record.events_count == 0 && record.frames.size != 0)) {
+    /* Behind a record its actor has an event, and a next one that does not wrap. */
+    if (record.first_seq >= FORMAT_SEQUENCE_LIMIT - record.events_count ||
+        (record.first_seq == 0 && record.events_count == 0) ||
+        (record.events_count == 0 && record.frames.size != 0) || !sequences_fit(&record.standing)) {
         return false;
     }
     *out_record = record;
@@ -339,9 +351,10 @@ bool theater__format_index_decode(uint32_t seed, const uint8_t *data, size_t siz
         .crc = get_u32(data + 56),
     };
     if (index.from == 0 || index.from > index.to || index.to > FORMAT_SEGMENT_NUMBER_MAX ||
-        index.sequence == 0 || index.count > UINT32_MAX ||
-        format_place_segment(index.last_group) != index.to || index.end > FORMAT_SEGMENT_SIZE_MAX ||
-        index.end % FORMAT_ALIGNMENT != 0 || index.end <= format_place_offset(index.last_group)) {
+        index.sequence == 0 || index.sequence >= FORMAT_SEQUENCE_LIMIT ||
+        index.count > UINT32_MAX || format_place_segment(index.last_group) != index.to ||
+        index.end > FORMAT_SEGMENT_SIZE_MAX || index.end % FORMAT_ALIGNMENT != 0 ||
+        index.end <= format_place_offset(index.last_group)) {
         return false;
     }
     *out_index = index;
@@ -367,5 +380,6 @@ bool theater__format_entry_decode(const uint8_t data[FORMAT_INDEX_ENTRY_SIZE],
     memcpy(out_entry->head.bytes, data + 16, sizeof(out_entry->head.bytes));
     out_entry->next_seq = get_u64(data + 48);
     out_entry->place = get_u64(data + 56);
-    return get_standing(data + 64, &out_entry->standing);
+    return out_entry->next_seq > 0 && out_entry->next_seq < FORMAT_SEQUENCE_LIMIT &&
+           get_standing(data + 64, &out_entry->standing) && sequences_fit(&out_entry->standing);
 }

@@ -30,6 +30,11 @@
 #define FORMAT_RECORD_SIZE_MAX ((uint64_t)THEATER__STORE_INFLIGHT_MAX)
 /* The largest file that is read as a segment: the largest record alone in it, and its headers. */
 #define FORMAT_SEGMENT_SIZE_MAX (FORMAT_SEGMENT_SIZE + FORMAT_RECORD_SIZE_MAX + 65536u)
+/*
+ * Sequence numbers, of events and of groups, are below this. Nobody gets there by counting; a file
+ * made on purpose does, and what it says is added to.
+ */
+#define FORMAT_SEQUENCE_LIMIT ((uint64_t)1 << 63)
 /* 24 bits of a place; 2^24 segments of 64 MiB are a pebibyte. */
 #define FORMAT_SEGMENT_NUMBER_MAX (((uint32_t)1 << 24) - 2u)
 
@@ -117,7 +122,7 @@ static inline uint64_t format_record_size(uint64_t frames_size)
 /* Writes record->size bytes, which must be format_record_size(frames). */
 void theater__format_record_encode(uint32_t seed, uint64_t place,
                                    const theater__format_record *record, uint8_t *out);
-/* False unless a whole, intact record stands there. */
+/* False unless a whole, intact record stands there, none of whose sequence numbers can wrap. */
 bool theater__format_record_decode(uint32_t seed, uint64_t place, const uint8_t *data, size_t size,
                                    theater__format_record *out_record);
 /*
@@ -152,7 +157,10 @@ bool theater__format_index_decode(uint32_t seed, const uint8_t *data, size_t siz
                                   theater__format_index *out_index);
 void theater__format_entry_encode(const theater__recovered *entry,
                                   uint8_t out[FORMAT_INDEX_ENTRY_SIZE]);
-/* False if it has no standing; the CRC of an index is over all its entries at once. */
+/*
+ * False if it has no standing, or a sequence number that could wrap; the CRC of an index is over
+ * all its entries at once.
+ */
 bool theater__format_entry_decode(const uint8_t data[FORMAT_INDEX_ENTRY_SIZE],
                                   theater__recovered *out_entry);
 

@@ -132,12 +132,19 @@ static bool take_entries(theater__log_actors *actors, const uint8_t *block, size
     return true;
 }
 
-/* Entries that are not sorted or have no standing were not written by index_build.c. */
-static bool entries_sound(const uint8_t *block, size_t size)
+/*
+ * Entries that are not sorted, have no standing or stand outside of the segments were not written
+ * by index_build.c, whatever their CRC says.
+ */
+static bool entries_sound(const theater__log_span *span, const uint8_t *block, size_t size)
 {
     for (size_t at = 0; at < size; at += FORMAT_INDEX_ENTRY_SIZE) {
         theater__recovered entry;
         if (!theater__format_entry_decode(block + at, &entry) ||
+            format_place_segment(entry.place) < span->from ||
+            format_place_segment(entry.place) > span->to ||
+            format_place_offset(entry.place) < FORMAT_SEGMENT_HEADER_SIZE ||
+            entry.place % FORMAT_ALIGNMENT != 0 ||
             (at > 0 && memcmp(block + at - FORMAT_INDEX_ENTRY_SIZE, block + at,
                               sizeof(entry.actor.bytes)) >= 0)) {
             return false;
@@ -146,24 +153,25 @@ static bool entries_sound(const uint8_t *block, size_t size)
     return true;
 }
 
-/* One pass over all entries: with take they are taken over, without they are only checked. */
-static bool pass(theater__logstore *log, int fd, const theater__format_index *index, uint8_t *block,
-                 bool take, bool *out_nomem)
+/* One pass over all entries: with actors they are taken over, without they are only checked. */
+static bool pass(const theater__index_source *from, int fd, const theater__log_span *span,
+                 const theater__format_index *index, uint8_t *block, theater__log_actors *actors,
+                 bool *out_nomem)
 {
     uint64_t left = index->count * FORMAT_INDEX_ENTRY_SIZE;
     uint64_t offset = FORMAT_INDEX_HEADER_SIZE;
-    uint32_t crc = log->seed;
+    uint32_t crc = from->seed;
     while (left > 0) {
         size_t size = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
         size_t got = 0;
-        if (theater__io_read_all(log->io, fd, block, size, offset, &got) < 0 || got != size) {
+        if (theater__io_read_all(from->io, fd, block, size, offset, &got) < 0 || got != size) {
             return false;
         }
         crc = theater__crc32c(crc, block, size);
-        if (!take && !entries_sound(block, size)) {
+        if (actors == NULL && !entries_sound(span, block, size)) {
             return false;
         }
-        if (take && !take_entries(&log->actors, block, size)) {
+        if (actors != NULL && !take_entries(actors, block, size)) {
             *out_nomem = true;
             return false;
         }
@@ -173,18 +181,41 @@ static bool pass(theater__logstore *log, int fd, const theater__format_index *in
     return crc == index->crc;
 }
 
-static bool load(theater__logstore *log, int fd, const theater__log_span *span,
-                 theater__format_index *out_index, bool *out_nomem)
+/* A start goes on, and may cut the log, where an index says that its segments end. */
+static bool end_is_there(const theater__index_source *from, const theater__format_index *index)
+{
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(index->to, name);
+    THEATER_AUTOFREE char *path = theater__path_in(from->directory, name);
+    int fd = path == NULL ? -ENOMEM : from->io->open(from->io, path, O_RDONLY, 0);
+    if (fd < 0) {
+        return false;
+    }
+    uint8_t bytes[FORMAT_GROUP_HEADER_SIZE];
+    size_t got = 0;
+    theater__format_group group;
+    uint64_t offset = format_place_offset(index->last_group);
+    int result = theater__io_read_all(from->io, fd, bytes, sizeof(bytes), offset, &got);
+    (void)from->io->close(from->io, fd);
+    return result == 0 &&
+           theater__format_group_decode(from->seed, index->last_group, bytes, got, &group) &&
+           group.sequence == index->sequence &&
+           offset + FORMAT_GROUP_HEADER_SIZE + group.size == index->end;
+}
+
+static bool load(const theater__index_source *from, int fd, const theater__log_span *span,
+                 theater__log_actors *actors, theater__format_index *out_index, bool *out_nomem)
 {
     uint8_t header[FORMAT_INDEX_HEADER_SIZE];
     size_t got = 0;
     uint64_t size = 0;
     theater__format_index index;
-    if (theater__io_read_all(log->io, fd, header, sizeof(header), 0, &got) < 0 ||
-        log->io->size(log->io, fd, &size) < 0 ||
-        !theater__format_index_decode(log->seed, header, got, &index) || index.from != span->from ||
-        index.to != span->to ||
-        size != FORMAT_INDEX_HEADER_SIZE + index.count * FORMAT_INDEX_ENTRY_SIZE) {
+    if (theater__io_read_all(from->io, fd, header, sizeof(header), 0, &got) < 0 ||
+        from->io->size(from->io, fd, &size) < 0 ||
+        !theater__format_index_decode(from->seed, header, got, &index) ||
+        index.from != span->from || index.to != span->to ||
+        size != FORMAT_INDEX_HEADER_SIZE + index.count * FORMAT_INDEX_ENTRY_SIZE ||
+        !end_is_there(from, &index)) {
         return false;
     }
     THEATER_AUTOFREE uint8_t *block = theater__alloc(BLOCK_BYTES);
@@ -192,30 +223,38 @@ static bool load(theater__logstore *log, int fd, const theater__log_span *span,
         *out_nomem = true;
         return false;
     }
-    if (!pass(log, fd, &index, block, false, out_nomem) ||
-        !pass(log, fd, &index, block, true, out_nomem)) {
+    if (!pass(from, fd, span, &index, block, NULL, out_nomem) ||
+        !pass(from, fd, span, &index, block, actors, out_nomem)) {
         return false;
     }
     *out_index = index;
     return true;
 }
 
-bool theater__index_load(theater__logstore *log, const theater__log_span *span,
-                         theater__format_index *out_index, bool *out_nomem)
+bool theater__index_read(const theater__index_source *from, const theater__log_span *span,
+                         theater__log_actors *actors, theater__format_index *out_index,
+                         bool *out_nomem)
 {
     *out_nomem = false;
     char name[INDEX_NAME_SIZE];
     theater__index_name(span, name);
-    THEATER_AUTOFREE char *path = theater__path_in(log->directory, name);
+    THEATER_AUTOFREE char *path = theater__path_in(from->directory, name);
     if (path == NULL) {
         *out_nomem = true;
         return false;
     }
-    int fd = log->io->open(log->io, path, O_RDONLY, 0);
+    int fd = from->io->open(from->io, path, O_RDONLY, 0);
     if (fd < 0) {
         return false;
     }
-    bool fine = load(log, fd, span, out_index, out_nomem);
-    (void)log->io->close(log->io, fd);
+    bool fine = load(from, fd, span, actors, out_index, out_nomem);
+    (void)from->io->close(from->io, fd);
     return fine;
+}
+
+bool theater__index_load(theater__logstore *log, const theater__log_span *span,
+                         theater__format_index *out_index, bool *out_nomem)
+{
+    theater__index_source from = {.io = log->io, .directory = log->directory, .seed = log->seed};
+    return theater__index_read(&from, span, &log->actors, out_index, out_nomem);
 }

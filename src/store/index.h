@@ -24,10 +24,21 @@ void theater__index_name(const theater__log_span *span, char out_name[INDEX_NAME
 /* All that are there by their names, sorted by `from`, then by `to` descending. 0 or -errno. */
 int theater__index_list(theater__io *io, const char *directory, theater__log_span **out_spans,
                         size_t *out_count);
+/* Where an index is read: in a log that is open, or from outside. */
+typedef struct theater__index_source {
+    theater__io *io;
+    const char *directory;
+    uint32_t seed;
+} theater__index_source;
+
 /*
- * Puts what an index says into log->actors. False (out_nomem tells why) if it is damaged: nothing
- * was changed then.
+ * Puts what an index says into actors. False (out_nomem tells why) if it is damaged, or if the
+ * segments do not end as it says: nothing was changed then.
  */
+bool theater__index_read(const theater__index_source *from, const theater__log_span *span,
+                         theater__log_actors *actors, theater__format_index *out_index,
+                         bool *out_nomem);
+/* The same, into log->actors. */
 bool theater__index_load(theater__logstore *log, const theater__log_span *span,
                          theater__format_index *out_index, bool *out_nomem);
 /* Removes one. */

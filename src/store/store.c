@@ -4,6 +4,7 @@
  * word and a colon that is none of the known kinds is refused instead of being taken for a
  * directory, so that a typing mistake does not make one.
  */
+#include "format.h"
 #include "shards.h"
 
 #include <base/alloc.h>
@@ -218,7 +219,10 @@ theater_status theater__batch_check(const theater__batch *batch, theater_error *
         memcmp(&batch->parent, &batch->head, sizeof(batch->head)) != 0) {
         return theater__fail(err, THEATER_ERR_INVALID, "a batch without events moved the head");
     }
-    if (batch->first_seq > UINT64_MAX - batch->events_count) {
+    if (batch->first_seq == 0 && batch->events_count == 0) {
+        return theater__fail(err, THEATER_ERR_INVALID, "a batch began a chain without an event");
+    }
+    if (batch->first_seq >= FORMAT_SEQUENCE_LIMIT - batch->events_count) {
         return theater__fail(err, THEATER_ERR_INVALID,
                              "a batch went past the last sequence number");
     }

@@ -89,7 +89,7 @@ static void read__from_any_event(void **state)
     work_actor *a = work_actor_new(1);
     work_actor *b = work_actor_new(2);
     for (unsigned i = 0; i < 60; i++) {
-        work_step(a, it->store, i % 5, i % 7 == 0 ? 6000 : 100);
+        work_step(a, it->store, (i + 1) % 5, i % 7 == 0 ? 6000 : 100);
         work_step(b, it->store, 1, 300);
         if (i % 10 == 9) {
             /* In flight, or just written: both must answer. */
@@ -254,6 +254,12 @@ static void submit__nonsense_is_invalid(void **state)
     assert_int_equal(theater__store_submit(it->store, &batch, &ticket, &place, NULL),
                      THEATER_ERR_INVALID);
     batch = work_batch(actor);
+    batch.events_count = 0;
+    batch.frames.size = 0;
+    batch.head = batch.parent;
+    assert_int_equal(theater__store_submit(it->store, &batch, &ticket, &place, NULL),
+                     THEATER_ERR_INVALID);
+    batch = work_batch(actor);
     batch.first_seq = UINT64_MAX;
     assert_int_equal(theater__store_submit(it->store, &batch, &ticket, &place, NULL),
                      THEATER_ERR_INVALID);
@@ -382,7 +388,8 @@ static void log__reopened_gives_all_actors_where_they_stood(void **state)
         actors[i] = work_actor_new((uint8_t)i);
     }
     for (unsigned i = 0; i < 400; i++) {
-        work_step(actors[i * i % actors_count], it->store, i % 3, 50);
+        work_actor *actor = actors[i * i % actors_count];
+        work_step(actor, it->store, actor->batches_count == 0 ? 1 : i % 3, 50);
     }
     /* Closing waits for what is in flight. */
     theater__store_close(it->store);

@@ -38,7 +38,8 @@ static int set_up(void **state)
     }
     for (unsigned round = 0; round < 6; round++) {
         for (unsigned i = 0; i < ACTORS_COUNT; i++) {
-            work_expect_durable(it->store, work_step(it->actors[i], it->store, round % 3, 50));
+            work_expect_durable(it->store,
+                                work_step(it->actors[i], it->store, (round + 1) % 3, 50));
         }
     }
     *state = it;

@@ -152,6 +152,103 @@ static void record__no_flipped_bit_other_place_or_other_store_is_accepted(void *
     assert_true(theater__format_record_decode(seed, place, bytes, sizeof(bytes), &out));
 }
 
+/* With the right CRC, as whoever made the bytes on purpose would have it. */
+static bool is_taken(const theater__format_record *record)
+{
+    uint8_t bytes[224];
+    theater__format_record out;
+    uint32_t seed = theater__format_seed(store_id);
+    theater__format_record_encode(seed, format_place(3, 65536), record, bytes);
+    return theater__format_record_decode(seed, format_place(3, 65536), bytes, sizeof(bytes), &out);
+}
+
+static void record__no_sequence_number_that_would_wrap_is_accepted(void **state)
+{
+    (void)state;
+    theater__format_record record = some_record();
+    static const uint64_t firsts[] = {UINT64_MAX, UINT64_MAX - 3, (uint64_t)1 << 63,
+                                      ((uint64_t)1 << 63) - 3};
+    for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+        record.first_seq = firsts[i];
+        assert_false(is_taken(&record));
+    }
+    record.first_seq = ((uint64_t)1 << 63) - 4;
+    assert_true(is_taken(&record));
+    /* A record behind which the actor has no event at all. */
+    record = some_record();
+    record.first_seq = 0;
+    record.events_count = 0;
+    record.frames.size = 0;
+    record.size = FORMAT_RECORD_HEADER_SIZE;
+    assert_false(is_taken(&record));
+    record = some_record();
+    uint64_t *fields[] = {&record.standing.wait_seq, &record.standing.call_seq,
+                          &record.standing.delivered_seq, &record.standing.output_seq};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        uint64_t kept = *fields[i];
+        *fields[i] = UINT64_MAX;
+        assert_false(is_taken(&record));
+        *fields[i] = (uint64_t)1 << 63;
+        assert_false(is_taken(&record));
+        *fields[i] = kept;
+    }
+    assert_true(is_taken(&record));
+}
+
+static void entry__no_sequence_number_that_would_wrap_is_accepted(void **state)
+{
+    (void)state;
+    theater__recovered entry = {.next_seq = 1, .place = format_place(1, 4160)};
+    theater__recovered out;
+    entry.standing.state = THEATER__STATE_IDLE;
+    uint8_t bytes[FORMAT_INDEX_ENTRY_SIZE];
+    theater__format_entry_encode(&entry, bytes);
+    assert_true(theater__format_entry_decode(bytes, &out));
+    static const uint64_t nexts[] = {0, UINT64_MAX, (uint64_t)1 << 63};
+    for (size_t i = 0; i < sizeof(nexts) / sizeof(nexts[0]); i++) {
+        entry.next_seq = nexts[i];
+        theater__format_entry_encode(&entry, bytes);
+        assert_false(theater__format_entry_decode(bytes, &out));
+    }
+    entry.next_seq = 1;
+    entry.standing.delivered_seq = UINT64_MAX;
+    theater__format_entry_encode(&entry, bytes);
+    assert_false(theater__format_entry_decode(bytes, &out));
+}
+
+/* The next group's would be zero, which the encoder rightly asserts that it is not. */
+static void group__no_sequence_that_would_wrap_is_accepted(void **state)
+{
+    (void)state;
+    uint32_t seed = theater__format_seed(store_id);
+    theater__format_group group = {.place = format_place(1, 4096)};
+    theater__format_group out_group;
+    uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE];
+    static const uint64_t sequences[] = {UINT64_MAX, (uint64_t)1 << 63};
+    for (size_t i = 0; i < 2; i++) {
+        group.sequence = sequences[i];
+        theater__format_group_encode(seed, &group, bytes);
+        assert_false(
+            theater__format_group_decode(seed, group.place, bytes, sizeof(bytes), &out_group));
+    }
+    static const uint64_t firsts[] = {0, UINT64_MAX, ((uint64_t)1 << 63) + 1};
+    for (size_t i = 0; i < 3; i++) {
+        theater__format_segment segment = {.number = 1, .first_sequence = firsts[i]};
+        theater__format_segment out = {0};
+        theater__format_segment_encode(&segment, bytes);
+        assert_int_equal(theater__format_segment_decode(bytes, sizeof(bytes), &out),
+                         THEATER_ERR_CORRUPT);
+    }
+    theater__format_index index = {.from = 1, .to = 1, .sequence = UINT64_MAX, .end = 4160};
+    theater__format_index out_index;
+    index.last_group = format_place(1, 4096);
+    theater__format_index_encode(seed, &index, bytes);
+    assert_false(theater__format_index_decode(seed, bytes, sizeof(bytes), &out_index));
+    index.sequence = 1;
+    theater__format_index_encode(seed, &index, bytes);
+    assert_true(theater__format_index_decode(seed, bytes, sizeof(bytes), &out_index));
+}
+
 static void group__there_and_back_and_no_flipped_bit(void **state)
 {
     (void)state;
@@ -246,6 +343,9 @@ int main(void)
         cmocka_unit_test(crc32c__both_paths_agree_however_it_is_cut),
         cmocka_unit_test(record__there_and_back),
         cmocka_unit_test(record__no_flipped_bit_other_place_or_other_store_is_accepted),
+        cmocka_unit_test(record__no_sequence_number_that_would_wrap_is_accepted),
+        cmocka_unit_test(entry__no_sequence_number_that_would_wrap_is_accepted),
+        cmocka_unit_test(group__no_sequence_that_would_wrap_is_accepted),
         cmocka_unit_test(group__there_and_back_and_no_flipped_bit),
         cmocka_unit_test(segment__there_and_back_and_no_flipped_bit),
         cmocka_unit_test(format__bytes_are_what_they_were),

@@ -6,6 +6,7 @@
  */
 #include "work.h"
 /* cmocka first */
+#include "crc32c.h"
 #include "index.h"
 
 #include <dirent.h>
@@ -217,6 +218,70 @@ static void index__damaged_ones_are_told_and_not_believed(void **state)
     theater__free(spans);
 }
 
+/* Fields of the header, to be added to; what lies behind it is set. */
+#define FORGE_SEQUENCE 32u
+#define FORGE_END 48u
+
+/* Writes the first index again, with right CRCs, one field of its header or first entry changed. */
+static void forge_index(const many *it, size_t at, uint64_t value)
+{
+    theater__log_span *spans = NULL;
+    char path[256];
+    char name[INDEX_NAME_SIZE];
+    uint8_t id[FORMAT_STORE_ID_SIZE];
+    assert_true(list_indexes(it, &spans) > 0);
+    theater__index_name(&spans[0], name);
+    theater__free(spans);
+    (void)snprintf(path, sizeof(path), "%s/%s", it->url + 4, name);
+    assert_int_equal(theater__store_id_read(theater__io_system(), it->url + 4, id, NULL),
+                     THEATER_OK);
+    uint32_t seed = theater__format_seed(id);
+    static uint8_t bytes[64 << 10];
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    ssize_t size = read(fd, bytes, sizeof(bytes));
+    assert_true(size > 64 + (ssize_t)FORMAT_INDEX_ENTRY_SIZE && size < (ssize_t)sizeof(bytes));
+    theater__format_index index;
+    assert_true(theater__format_index_decode(seed, bytes, (size_t)size, &index));
+    index.sequence += at == FORGE_SEQUENCE ? value : 0;
+    index.end += at == FORGE_END ? value : 0;
+    for (unsigned i = 0; i < 8 && at >= FORMAT_INDEX_HEADER_SIZE; i++) {
+        bytes[at + i] = (uint8_t)(value >> 8 * i);
+    }
+    index.crc = theater__crc32c(seed, bytes + 64, (size_t)size - 64);
+    theater__format_index_encode(seed, &index, bytes);
+    assert_int_equal(pwrite(fd, bytes, (size_t)size, 0), size);
+    close(fd);
+}
+
+/* Whoever can write to a store can make CRCs that fit. */
+static void index__made_on_purpose_is_told_and_not_believed(void **state)
+{
+    many *it = *state;
+    static const struct {
+        size_t at;
+        uint64_t value;
+    } forged[] = {
+        {FORGE_SEQUENCE, 3},   {FORGE_END, 8},
+        {64 + 48, UINT64_MAX},               /* next event */
+        {64 + 48, 0},          {64 + 56, 0}, /* place */
+        {64 + 56, UINT64_MAX}, {64 + 56, ((uint64_t)1 << 40) | 4097},
+        {64 + 80, UINT64_MAX}, /* call */
+        {64 + 88, UINT64_MAX}, /* delivered */
+    };
+    theater__store *store = open_many(it, true);
+    write_many(it, store, 20);
+    theater__store_close(store);
+    for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+        forge_index(it, forged[i].at, forged[i].value);
+        store = open_many(it, true);
+        assert_int_equal(it->warnings, 1);
+        expect_all(it, store);
+        theater__keeper_work((theater__logstore *)store, false);
+        theater__store_close(store);
+    }
+}
+
 /* An index says nothing about a segment that is not the one it was made of. */
 static void index__a_missing_or_broken_segment_is_still_seen(void **state)
 {
@@ -304,6 +369,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(index__a_start_finds_the_same_with_and_without, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(index__damaged_ones_are_told_and_not_believed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(index__made_on_purpose_is_told_and_not_believed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(index__a_missing_or_broken_segment_is_still_seen, set_up,
                                         tear_down),
