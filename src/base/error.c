@@ -104,6 +104,13 @@ theater_status theater__fail(theater_error *err, theater_status status, const ch
     return status;
 }
 
+const char *theater__errno_text(int os_errno)
+{
+    const char *words =
+        os_errno == THEATER__ENOTREG ? "it is not a regular file" : strerrordesc_np(os_errno);
+    return words != NULL ? words : "unknown error";
+}
+
 theater_status theater__fail_errno(theater_error *err, theater_status status, int os_errno,
                                    const char *format, ...)
 {
@@ -119,13 +126,12 @@ theater_status theater__fail_errno(theater_error *err, theater_status status, in
     va_end(arguments);
     bool cut = was_cut(length, sizeof message);
     if (!cut) {
-        char reason[96] = {0};
-        const char *words = strerror_r(os_errno, reason, sizeof reason);
         size_t used = (size_t)length;
-        int added = snprintf(message + used, sizeof message - used, ": %s", words);
+        int added =
+            snprintf(message + used, sizeof message - used, ": %s", theater__errno_text(os_errno));
         cut = was_cut(added, sizeof message - used);
     }
-    set(err, status, os_errno, message, cut);
+    set(err, status, os_errno != THEATER__ENOTREG ? os_errno : 0, message, cut);
     return status;
 }
 

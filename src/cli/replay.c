@@ -42,7 +42,7 @@ typedef struct file_view {
 static int map_file(const char *path, file_view *out_view)
 {
     struct stat found;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &found) != 0 || !S_ISREG(found.st_mode)) {
         cli_say("component '%s' could not be read: %s", path,
                 fd < 0 ? strerrordesc_np(errno) : "it is no regular file");

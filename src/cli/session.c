@@ -46,7 +46,8 @@ static void on_signal(int number)
 bool cli_interrupt_init(void)
 {
     interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    /* No SA_RESTART: what is held, say by a reader that takes nothing, is to end as well. */
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     if (interrupt_fd < 0 || sigemptyset(&action.sa_mask) != 0 ||
         sigaction(SIGINT, &action, NULL) != 0 || sigaction(SIGTERM, &action, NULL) != 0) {
         cli_say("signals cannot be handled: %s", strerrordesc_np(errno));

@@ -7,6 +7,7 @@
 #include "io.h"
 
 #include <base/assert.h>
+#include <base/error.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,14 +18,40 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static int system_open(theater__io *io, const char *path, int flags, mode_t mode)
+static int open_again(const char *path, int flags, mode_t mode)
 {
-    (void)io;
     int fd;
     do {
         fd = open(path, flags | O_CLOEXEC, mode);
     } while (fd < 0 && errno == EINTR);
     return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Whoever can write to a store's directory may have put anything there: a FIFO would hold us until
+ * somebody comes to its other end, a link would lead what we write elsewhere. The directory itself
+ * may be a link: that is the user's.
+ */
+static int system_open(theater__io *io, const char *path, int flags, mode_t mode)
+{
+    (void)io;
+    struct stat status;
+    int fd = open_again(path, flags | O_NOFOLLOW | O_NONBLOCK, mode);
+    if (fd == -ELOOP || fd == -ENXIO || fd == -EISDIR) { /* a link, a FIFO or socket, a directory */
+        return -THEATER__ENOTREG;
+    }
+    if (fd < 0) {
+        return fd;
+    }
+    int result = fstat(fd, &status) < 0 ? -errno : 0;
+    if (result == 0 && !S_ISREG(status.st_mode)) {
+        result = -THEATER__ENOTREG;
+    }
+    if (result < 0) {
+        (void)close(fd);
+        return result;
+    }
+    return fd;
 }
 
 static int system_close(theater__io *io, int fd)
@@ -60,7 +87,8 @@ static int system_fdatasync(theater__io *io, int fd)
 
 static int system_fsync_directory(theater__io *io, const char *path)
 {
-    int fd = system_open(io, path, O_RDONLY | O_DIRECTORY, 0);
+    (void)io;
+    int fd = open_again(path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0) {
         return fd;
     }

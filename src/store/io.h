@@ -21,6 +21,7 @@ typedef struct theater__io theater__io;
 typedef int theater__io_name_fn(const char *name, void *userdata);
 
 struct theater__io {
+    /* A regular file, else -THEATER__ENOTREG: links are not followed, and nothing is waited for. */
     int (*open)(theater__io *io, const char *path, int flags, mode_t mode);
     int (*close)(theater__io *io, int fd);
     ssize_t (*pread)(theater__io *io, int fd, void *data, size_t size, uint64_t offset);

@@ -18,6 +18,7 @@
 
 #include <base/alloc.h>
 #include <base/assert.h>
+#include <base/error.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ static bool no_space(int result)
 static void leave_notice(theater__logstore *log, const char *what, int result)
 {
     if (log->notice[0] == '\0') {
-        const char *reason = result < 0 ? strerrordesc_np(-result) : NULL;
+        const char *reason = result < 0 ? theater__errno_text(-result) : NULL;
         (void)snprintf(log->notice, sizeof(log->notice), "%.100s%s%.60s", what,
                        reason != NULL ? ": " : "", reason != NULL ? reason : "");
     }

@@ -241,6 +241,13 @@ static theater_status survey(theater__logstore *log, theater_error *err)
 
 /* ---- the lock -------------------------------------------------------------------------------- */
 
+/* Of a store that cannot be used because of one of its files, that one is named. */
+static theater_status fail_file(const char *path, theater_error *err)
+{
+    return theater__fail_errno(err, THEATER_ERR_IO, THEATER__ENOTREG, "'%s' cannot be opened",
+                               path);
+}
+
 static theater_status fail_locked(theater__logstore *log, int fd, theater_error *err)
 {
     char text[16] = {0};
@@ -264,8 +271,10 @@ static theater_status take_lock(theater__logstore *log, theater_error *err)
         fd = log->io->open(log->io, path, O_RDWR, 0);
     }
     if (fd < 0) {
-        return theater__fail_errno(err, THEATER_ERR_IO, -fd, "store '%s' cannot be written",
-                                   log->directory);
+        return fd == -THEATER__ENOTREG
+                   ? fail_file(path, err)
+                   : theater__fail_errno(err, THEATER_ERR_IO, -fd, "store '%s' cannot be written",
+                                         log->directory);
     }
     int result = log->io->lock(log->io, fd);
     if (result < 0) {
@@ -332,8 +341,10 @@ theater_status theater__store_id_read(theater__io *io, const char *directory,
         return theater__fail(err, THEATER_ERR_NOTFOUND, "there is no store at '%s'", directory);
     }
     if (fd < 0) {
-        return theater__fail_errno(err, THEATER_ERR_IO, -fd, "the store '%s' cannot be read",
-                                   directory);
+        return fd == -THEATER__ENOTREG
+                   ? fail_file(path, err)
+                   : theater__fail_errno(err, THEATER_ERR_IO, -fd, "the store '%s' cannot be read",
+                                         directory);
     }
     char text[ID_FILE_SIZE_MAX + 1] = {0};
     size_t got = 0;

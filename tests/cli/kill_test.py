@@ -361,6 +361,39 @@ def test_terminate_and_go_on(place, guests, _tests, dice):
     check_chain(place, actor, 1)
 
 
+def test_terminate_while_nobody_takes_its_output(place, _guests, tests, dice):
+    """stdout is a pipe that is full: a signal ends the write, and the result is kept."""
+    actor = str(uuid.UUID(int=dice.getrandbits(128), version=4))
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    process = subprocess.Popen([place.theater, "run", "--no-control", "--id", actor, "--invoke",
+                                "number", "--args", "[7]", os.path.join(tests, "kit.wat")],
+                               env=place.env, stdin=subprocess.DEVNULL, stdout=writer,
+                               stderr=subprocess.PIPE)
+    place.started.append(process)
+    end = time.monotonic() + COMMAND_SECONDS_MAX
+    # Until it is held in write(): its end is durable then, and it does nothing more.
+    while not (any(a["state"] == "ended" for a in place.actors()) and is_asleep(process.pid)):
+        check(time.monotonic() < end and process.poll() is None, "it was not held")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=COMMAND_SECONDS_MAX)
+    check(process.returncode == 4, "it ended with %d" % process.returncode)
+    os.close(reader)
+    os.close(writer)
+    check(place.run("resume") == actor + " 7\n", "the result was not kept")
+
+
+def is_asleep(pid):
+    """It waits for something, and not for its turn."""
+    with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+        return file.read().rpartition(")")[2].split()[0] == "S"
+
+
 def main():
     theater, guests, tests = sys.argv[1:4]
     seed = int(sys.argv[4]) if len(sys.argv) > 4 else random.SystemRandom().getrandbits(32)

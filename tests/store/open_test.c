@@ -306,6 +306,153 @@ static void open__directory_that_cannot_be_made(void **state)
     assert_false(exists(it->path));
 }
 
+/* ---- files that are none --------------------------------------------------------------------- */
+
+typedef enum oddity {
+    ODD_FIFO,
+    ODD_LINK,
+    ODD_DIRECTORY,
+    ODD_END
+} oddity;
+
+#define VICTIM_TEXT "somebody else's"
+
+/* Puts something that is no file in the place of one; a link leads to the victim. */
+static void put_oddity(const fixture *it, const char *name, oddity kind)
+{
+    char path[256];
+    char victim[256];
+    (void)snprintf(path, sizeof(path), "%s/%s", it->path, name);
+    (void)snprintf(victim, sizeof(victim), "%s/victim", it->directory);
+    assert_true(unlink(path) == 0 || errno == ENOENT);
+    if (kind == ODD_FIFO) {
+        assert_int_equal(mkfifo(path, 0600), 0);
+    } else if (kind == ODD_LINK) {
+        assert_int_equal(symlink(victim, path), 0);
+    } else {
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+}
+
+static void expect_victim(const fixture *it)
+{
+    char victim[256];
+    char text[64] = {0};
+    (void)snprintf(victim, sizeof(victim), "%s/victim", it->directory);
+    int fd = open(victim, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, text, sizeof(text) - 1), strlen(VICTIM_TEXT));
+    assert_string_equal(text, VICTIM_TEXT);
+    close(fd);
+}
+
+static int count_actor(const theater__recovered *actor, void *userdata)
+{
+    (void)actor;
+    ++*(unsigned *)userdata;
+    return 0;
+}
+
+static int pass_piece(const theater__store_piece *piece, void *userdata)
+{
+    *(bool *)userdata = *(bool *)userdata || piece->damage != NULL;
+    return 0;
+}
+
+/* Nothing of it waits for the other end of a FIFO, or writes through a link. */
+static void look_from_outside(const fixture *it, const char *name)
+{
+    char target[256];
+    char damage[THEATER_ERROR_MESSAGE_MAX];
+    unsigned count = 0;
+    bool is_damaged = false;
+    theater_id id = {{0}};
+    theater__buffer frames = {0};
+    theater_error err = THEATER_ERROR_INIT;
+    (void)theater__store_list(it->url, count_actor, &count, NULL);
+    (void)theater__store_collect(it->url, &id, &frames, damage, NULL);
+    theater__buffer_deinit(&frames);
+    theater_status each = theater__store_collect_each(it->url, pass_piece, &is_damaged, &err);
+    bool is_read = strcmp(name, "store.id") == 0 || strcmp(name, "00000001.log") == 0;
+    assert_int_equal(each != THEATER_OK || is_damaged, is_read);
+    (void)snprintf(target, sizeof(target), "%s/copy", it->directory);
+    theater_status copied = theater__store_backup(it->url, target, &err);
+    assert_int_equal(copied != THEATER_OK, is_read);
+    if (is_read) {
+        assert_non_null(strstr(err.message, "is not a regular file"));
+    }
+    if (exists(target)) {
+        work_remove(theater__strndup(target, strlen(target)));
+    }
+}
+
+static void open__files_that_are_none_are_refused(void **state)
+{
+    fixture *it = *state;
+    static const char *const names[] = {"store.id", "theater.lock", "home", "00000001.log"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        for (oddity kind = ODD_FIFO; kind < ODD_END; kind++) {
+            put_text(it->directory, "victim", VICTIM_TEXT);
+            make_store(it);
+            put_oddity(it, names[i], kind);
+            expect_refused(it->url, true, THEATER_ERR_IO, "is not a regular file");
+            expect_refused(it->url, true, THEATER_ERR_IO, names[i]);
+            look_from_outside(it, names[i]);
+            expect_victim(it);
+            work_remove(theater__strndup(it->path, strlen(it->path)));
+        }
+    }
+}
+
+static void take_warning(theater_log_level level, const char *line, void *userdata)
+{
+    (void)level;
+    (void)snprintf(userdata, THEATER_ERROR_MESSAGE_MAX, "%s", line);
+}
+
+/* What only helps is done without. */
+static void open__helpers_that_are_no_files_are_left_alone(void **state)
+{
+    fixture *it = *state;
+    static const char *const names[] = {"reserve", "ahead.new", "index.new", "home.new",
+                                        "store.id.new"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        for (oddity kind = ODD_FIFO; kind < ODD_DIRECTORY; kind++) {
+            put_text(it->directory, "victim", VICTIM_TEXT);
+            make_store(it);
+            put_oddity(it, names[i], kind);
+            look_from_outside(it, names[i]);
+            char warning[THEATER_ERROR_MESSAGE_MAX] = "";
+            theater__store_options options = {.url = it->url, .must_exist = true};
+            theater__store *store = NULL;
+            options.log.write = take_warning;
+            options.log.userdata = warning;
+            options.log.level_max = THEATER_LOG_WARNING;
+            assert_int_equal(theater__store_open(&options, &store, NULL), THEATER_OK);
+            theater__store_close(store);
+            assert_int_equal(strstr(warning, "is not a regular file") != NULL, i == 0);
+            expect_victim(it);
+            work_remove(theater__strndup(it->path, strlen(it->path)));
+        }
+    }
+}
+
+/* The user's own link to a store is followed. */
+static void open__a_store_behind_a_link(void **state)
+{
+    fixture *it = *state;
+    char link[256];
+    char url[300];
+    make_store(it);
+    (void)snprintf(link, sizeof(link), "%s/link", it->directory);
+    (void)snprintf(url, sizeof(url), "log:%s", link);
+    assert_int_equal(symlink(it->path, link), 0);
+    theater__store_close(work_open(url));
+    unsigned count = 0;
+    assert_int_equal(theater__store_list(url, count_actor, &count, NULL), THEATER_OK);
+    assert_int_equal(count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +472,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(open__in_use_names_the_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(open__read_only_directory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(open__directory_that_cannot_be_made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(open__files_that_are_none_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(open__helpers_that_are_no_files_are_left_alone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(open__a_store_behind_a_link, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,9 +12,15 @@
 theater_status theater__fail(theater_error *err, theater_status status, const char *format, ...)
     THEATER_PRINTF(3, 4);
 
+/* In place of an errno, and greater than all of them: what was opened is no regular file. */
+#define THEATER__ENOTREG 4096
+
 /* The same with an errno: "message: strerror". */
 theater_status theater__fail_errno(theater_error *err, theater_status status, int os_errno,
                                    const char *format, ...) THEATER_PRINTF(4, 5);
+
+/* What an errno means, or THEATER__ENOTREG. */
+const char *theater__errno_text(int os_errno);
 
 /*
  * Puts "context: " in front of the message that err holds; returns err's status. A NULL err knows
