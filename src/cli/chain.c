@@ -83,7 +83,7 @@ static int say_export_error(const theater_error *error)
 static int write_stdout(const theater_chain *chain, theater_chain_format format)
 {
     theater_error error = THEATER_ERROR_INIT;
-    theater_status status = theater_chain_export(chain, format, cli_out_write, NULL, &error);
+    theater_status status = cli_out_chain(chain, format, &error);
     int flushed = cli_out_flush();
     if (flushed != CLI_EXIT_OK) {
         return flushed;

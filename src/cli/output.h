@@ -45,8 +45,11 @@ void cli_out_json_text(const char *data, size_t size);
 void cli_out_text(const char *data, size_t size);
 /* A value as JSON, by its type. False: it cannot be written; a line was said. */
 bool cli_out_value(const theater_value *value);
-/* theater_chain_write_fn to stdout. */
-int cli_out_write(const void *data, size_t size, void *userdata);
+/* JSON of others, with what a terminal would act on escaped. */
+void cli_out_json(const char *data, size_t size);
+/* A chain; JSON lines as cli_out_json() has them, the other formats as the library writes them. */
+theater_status cli_out_chain(const theater_chain *chain, theater_chain_format format,
+                             theater_error *err);
 /* CLI_EXIT_OK, or CLI_EXIT_IO when something did not arrive. Says it once. */
 int cli_out_flush(void);
 

@@ -402,7 +402,7 @@ static void print_tail(const actor_view *view, const char *before, const char *b
     for (uint64_t i = 0; i < count; i++) {
         const line_buffer *line = &view->tail[(view->tail_count - count + i) % view->events_max];
         cli_out("%s", i > 0 ? between : before);
-        cli_out_bytes(line->data, line->size);
+        cli_out_json(line->data, line->size); /* lines for people have nothing unsafe in them */
     }
 }
 
@@ -443,7 +443,9 @@ static void print_member(const char *name, struct json_object *event, const char
     struct json_object *found = NULL;
     int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
     bool has = event != NULL && json_object_object_get_ex(event, key, &found);
-    cli_out("\"%s\":%s", name, has ? json_object_to_json_string_ext(found, flags) : "null");
+    const char *text = has ? json_object_to_json_string_ext(found, flags) : "null";
+    cli_out("\"%s\":", name);
+    cli_out_json(text, strlen(text));
 }
 
 static void print_json_function(const char *name, struct json_object *event, const char *key)
