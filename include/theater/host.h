@@ -384,7 +384,16 @@ THEATER_API const char *theater_engine_name(void);
 /** \brief Version of the library, "0.1.0". */
 THEATER_API const char *theater_version(void);
 
-/** \brief Lists the actors of a store without opening it: no lock, nothing is written. */
+/**
+ * \brief Lists the actors of a store without opening it: no lock, nothing is written.
+ *
+ * Reads what a start would: indexes where there are some, and the log behind them. Of one log,
+ * actors come in the order of their ids.
+ *
+ * \return THEATER_OK; THEATER_ERR_CORRUPT if the store is damaged, after all actors that can be
+ * read were visited; THEATER_ERR_CANCELLED if visit stopped it; THEATER_ERR_NOTFOUND if there is
+ * none
+ */
 THEATER_API theater_status theater_store_visit(const char *url, theater_actor_visit_fn *visit,
                                                void *userdata, theater_error *err);
 

@@ -11,6 +11,7 @@
  *     component.c  components/
  *     scan.c       walking through a segment's bytes, damaged or not
  *     collect.c    looking from outside, without a theater__logstore
+ *     list.c       the actors, from outside as well
  *     home.c       is this a copy?
  *     backup.c     copying a store that may be in use
  *     shards.c     above all of these: a directory of several logs
@@ -397,6 +398,13 @@ theater_status theater__home_check(theater__logstore *log, bool adopt, theater_e
 /* Says that the store is at home here, or, of a copy, that it is not; 0 or -errno. */
 int theater__home_write(theater__io *io, const char *directory);
 int theater__home_write_foreign(theater__io *io, const char *directory);
+
+/* ---- list.c ---------------------------------------------------------------------------------- */
+
+/* theater__logstore_list(), or the same by a walk over the whole log: for tests to compare. */
+theater_status theater__logstore_list_with(const char *directory, bool without_indexes,
+                                           theater__store_list_fn *visit, void *userdata,
+                                           theater_error *err);
 
 /* ---- backup.c -------------------------------------------------------------------------------- */
 

@@ -454,15 +454,24 @@ static theater_status do_one(const task *what, const char *directory, const char
 static theater_status do_all(const task *what, const char *directory, uint32_t count,
                              theater_error *err)
 {
-    theater_status status = THEATER_OK;
-    for (uint32_t i = 0; i < count && status == THEATER_OK; i++) {
+    theater_status worst = THEATER_OK;
+    for (uint32_t i = 0; i < count; i++) {
         THEATER_AUTOFREE char *path = shard_path(directory, i);
         THEATER_AUTOFREE char *target =
             what->target != NULL ? shard_path(what->target, i) : theater__strndup("", 0);
-        status = path == NULL || target == NULL ? theater__fail_nomem(err)
-                                                : do_one(what, path, target, err);
+        theater_error error = THEATER_ERROR_INIT;
+        theater_status status = path == NULL || target == NULL ? theater__fail_nomem(&error)
+                                                               : do_one(what, path, target, &error);
+        if (status != THEATER_OK && worst == THEATER_OK && err != NULL) {
+            *err = error;
+        }
+        worst = worst == THEATER_OK ? status : worst;
+        /* A listing gives what can be read of the others, too. */
+        if (status != THEATER_OK && !(what->list != NULL && status == THEATER_ERR_CORRUPT)) {
+            return worst;
+        }
     }
-    return status;
+    return worst;
 }
 
 static theater_status look(const task *what, const char *directory, theater_error *err)

@@ -282,6 +282,186 @@ static void index__made_on_purpose_is_told_and_not_believed(void **state)
     }
 }
 
+/* ---- listing from outside -------------------------------------------------------------------- */
+
+typedef struct seen {
+    theater__recovered actors[ACTORS_COUNT];
+    unsigned count;
+} seen;
+
+static int see(const theater__recovered *actor, void *userdata)
+{
+    seen *it = userdata;
+    assert_true(it->count < ACTORS_COUNT);
+    it->actors[it->count] = *actor;
+    it->count++;
+    return 0;
+}
+
+/* By indexes and by a walk over all of the log; both end with the same status. */
+static theater_status list_both(const many *it, seen *out_seen)
+{
+    seen walked = {.count = 0};
+    theater_error err = THEATER_ERROR_INIT;
+    theater_error err_walk = THEATER_ERROR_INIT;
+    out_seen->count = 0;
+    theater_status status = theater__logstore_list_with(it->url + 4, false, see, out_seen, &err);
+    assert_int_equal(theater__logstore_list_with(it->url + 4, true, see, &walked, &err_walk),
+                     status);
+    assert_int_equal(out_seen->count, walked.count);
+    for (unsigned i = 0; i < walked.count; i++) {
+        const theater__recovered *a = &out_seen->actors[i];
+        const theater__recovered *b = &walked.actors[i];
+        assert_memory_equal(&a->actor, &b->actor, sizeof(a->actor));
+        assert_memory_equal(&a->head, &b->head, sizeof(a->head));
+        assert_int_equal(a->next_seq, b->next_seq);
+        assert_int_equal(a->place, b->place);
+        assert_int_equal(a->standing.state, b->standing.state);
+        assert_int_equal(a->standing.delivered_seq, b->standing.delivered_seq);
+        assert_int_equal(a->standing.due_wall.ms, b->standing.due_wall.ms);
+    }
+    return status;
+}
+
+static void expect_listed(many *it, theater_status status)
+{
+    seen found;
+    assert_int_equal(list_both(it, &found), status);
+    assert_int_equal(found.count, ACTORS_COUNT);
+    for (unsigned i = 0; i < ACTORS_COUNT; i++) {
+        assert_int_equal(found.actors[i].actor.bytes[15], i);
+        assert_int_equal(found.actors[i].place, it->actors[i]->place);
+    }
+}
+
+static void flip(const many *it, const char *name, off_t at)
+{
+    char path[256];
+    uint8_t byte = 0;
+    (void)snprintf(path, sizeof(path), "%s/%s", it->url + 4, name);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 0x20;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+/*
+ * Whether anything is damaged or not, and whether it is in use: what a walk over all of it gives.
+ */
+static void list__by_indexes_is_what_a_walk_gives(void **state)
+{
+    many *it = *state;
+    theater__store *store = open_many(it, true);
+    write_many(it, store, 60);
+    expect_listed(it, THEATER_OK); /* in use: zeros behind the end */
+    write_many(it, store, 1);
+    expect_listed(it, THEATER_OK);
+    theater__store_close(store);
+    expect_listed(it, THEATER_OK);
+    theater__log_span *spans = NULL;
+    size_t count = list_indexes(it, &spans);
+    char name[INDEX_NAME_SIZE];
+    for (size_t i = 0; i < count; i++) {
+        theater__index_name(&spans[i], name);
+        for (off_t at = 0; at < 64 + 3 * (off_t)FORMAT_INDEX_ENTRY_SIZE; at += 13) {
+            flip(it, name, at);
+            expect_listed(it, THEATER_OK);
+            flip(it, name, at);
+        }
+    }
+    forge_index(it, 64 + 48, UINT64_MAX);
+    expect_listed(it, THEATER_OK);
+    theater__index_name(&spans[0], name);
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/%s", it->url + 4, name);
+    assert_int_equal(unlink(path), 0);
+    expect_listed(it, THEATER_OK);
+    theater__free(spans);
+}
+
+/* The last group is torn: its records do not count, and nothing is damaged. */
+static void list__a_torn_tail_is_no_damage(void **state)
+{
+    many *it = *state;
+    theater__store *store = open_many(it, true);
+    write_many(it, store, 60);
+    theater__store_close(store);
+    seen whole;
+    seen torn;
+    assert_int_equal(list_both(it, &whole), THEATER_OK);
+    store = open_many(it, true);
+    uint64_t end = ((theater__logstore *)store)->end;
+    work_step(it->actors[3], store, 1, 100);
+    drain(store);
+    theater__store_close(store);
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(format_place_segment(end), name);
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/%s", it->url + 4, name);
+    assert_int_equal(truncate(path, (off_t)format_place_offset(end) + 200), 0);
+    assert_int_equal(list_both(it, &torn), THEATER_OK);
+    assert_int_equal(torn.count, whole.count);
+    assert_int_equal(torn.actors[3].place, whole.actors[3].place);
+}
+
+/* Damage that was promised: what can be read is given, and the status says it. */
+static void list__damage_is_told_after_all_that_can_be_read(void **state)
+{
+    many *it = *state;
+    theater__store *store = open_many(it, true);
+    write_many(it, store, 60);
+    uint32_t last = format_place_segment(((theater__logstore *)store)->end);
+    theater__store_close(store);
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(last, name);
+    flip(it, name, FORMAT_SEGMENT_HEADER_SIZE + 8); /* the first group of the last segment */
+    seen found;
+    assert_int_equal(list_both(it, &found), THEATER_ERR_CORRUPT);
+    assert_int_equal(found.count, ACTORS_COUNT);
+    flip(it, name, FORMAT_SEGMENT_HEADER_SIZE + 8);
+    expect_listed(it, THEATER_OK);
+    flip(it, "00000002.log", 20); /* a header in front */
+    expect_listed(it, THEATER_ERR_CORRUPT);
+    flip(it, "00000002.log", 20);
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/00000002.log", it->url + 4);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(list_both(it, &found), THEATER_ERR_CORRUPT);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(list_both(it, &found), THEATER_ERR_CORRUPT);
+}
+
+/*
+ * Somebody writes, seals, indexes and merges all the time: nothing looks damaged or goes missing.
+ */
+static void list__while_it_is_written(void **state)
+{
+    many *it = *state;
+    theater__store *store = open_many(it, false);
+    uint64_t next_seqs[ACTORS_COUNT] = {0};
+    for (unsigned round = 0; round < 150; round++) {
+        for (unsigned i = 0; i < ACTORS_COUNT; i++) {
+            (void)work_step(it->actors[i], store, 1, 60);
+        }
+        seen found = {.count = 0};
+        theater_error err = THEATER_ERROR_INIT;
+        assert_int_equal(
+            theater__logstore_list_with(it->url + 4, round % 4 == 0, see, &found, &err),
+            THEATER_OK);
+        for (unsigned i = 0; i < found.count; i++) {
+            uint8_t number = found.actors[i].actor.bytes[15];
+            assert_true(found.actors[i].next_seq >= next_seqs[number]);
+            next_seqs[number] = found.actors[i].next_seq;
+        }
+        drain(store);
+    }
+    theater__store_close(store);
+    expect_listed(it, THEATER_OK);
+}
+
 /* An index says nothing about a segment that is not the one it was made of. */
 static void index__a_missing_or_broken_segment_is_still_seen(void **state)
 {
@@ -374,6 +554,11 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(index__a_missing_or_broken_segment_is_still_seen, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(list__by_indexes_is_what_a_walk_gives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(list__a_torn_tail_is_no_damage, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(list__damage_is_told_after_all_that_can_be_read, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(list__while_it_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(index__no_index_of_a_damaged_segment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keeper__works_beside_the_log, set_up, tear_down),
     };

@@ -199,7 +199,10 @@ theater_status theater__store_collect(const char *url, const theater_id *actor,
                                       theater__buffer *out_frames,
                                       char out_damage[THEATER_ERROR_MESSAGE_MAX],
                                       theater_error *err);
-/* Lists the actors of a store: called once for each with its last standing; non-zero stops. */
+/*
+ * Lists the actors of a store, by their ids: called once for each with its last standing; non-zero
+ * stops. CORRUPT: the store is damaged; those that can be read were given all the same.
+ */
 typedef int theater__store_list_fn(const theater__recovered *actor, void *userdata);
 theater_status theater__store_list(const char *url, theater__store_list_fn *visit, void *userdata,
                                    theater_error *err);
