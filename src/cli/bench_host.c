@@ -90,7 +90,7 @@ static void on_log(theater_log_level level, const char *line, void *userdata)
 {
     (void)level;
     (void)userdata;
-    cli_say("%s", line);
+    cli_note("%s", line);
 }
 
 int bench_host_verdict(const bench_host *b)

@@ -99,13 +99,13 @@ static void say_progress(sleepers *s, const sleepers_sum *sum)
     bench_usage usage;
     bench_usage_get(&usage, false);
     double passed_s = (double)(bench_now_ns() - s->start_ns) / 1e9;
-    cli_say("%.0f s: created %" PRIu64 " of %" PRIu64 " (%.0f/s), asleep %" PRIu64 ", done %" PRIu64
-            ", RSS %.0f MiB",
-            passed_s, sum->created, s->with->count,
-            s->all_asleep_ns == 0
-                ? (double)sum->created / passed_s
-                : (double)s->with->count * 1e9 / (double)(s->all_asleep_ns - s->start_ns),
-            sum->asleep, sum->ended, (double)usage.rss_bytes / (1 << 20));
+    cli_note("%.0f s: created %" PRIu64 " of %" PRIu64 " (%.0f/s), asleep %" PRIu64
+             ", done %" PRIu64 ", RSS %.0f MiB",
+             passed_s, sum->created, s->with->count,
+             s->all_asleep_ns == 0
+                 ? (double)sum->created / passed_s
+                 : (double)s->with->count * 1e9 / (double)(s->all_asleep_ns - s->start_ns),
+             sum->asleep, sum->ended, (double)usage.rss_bytes / (1 << 20));
 }
 
 static void note_baseline(sleepers *s, const sleepers_sum *sum)
@@ -219,7 +219,7 @@ static int verify_lane(sleepers *s, const sleepers_lane *lane, uint64_t wanted)
         uint64_t place = (i * list.total + list.wanted - 1) / list.wanted;
         status = verify_one(s, lane, list.ids[i], lane->first + place);
         if (!s->with->quiet && bench_is_time(&s->said_ns)) {
-            cli_say("verified %" PRIu64 " chains", s->verified);
+            cli_note("verified %" PRIu64 " chains", s->verified);
         }
     }
     cli_release(list.ids);
@@ -314,11 +314,11 @@ static void say_if_slow(const sleepers *s)
     if (s->with->sleep_ms != NOT_GIVEN || s->start_wall_ms + created_ms <= s->first_due_ms) {
         return;
     }
-    cli_say("creating them took %.1f s, the first was due after %.1f s: wakes and creation shared "
-            "the time; give --%s %" PRIu64,
-            (double)created_ms / 1e3, (double)(s->first_due_ms - s->start_wall_ms) / 1e3,
-            s->with->due_in_ms != NOT_GIVEN ? "due-in" : "begin-in",
-            (created_ms * 5 / 4 / 1000 + 1) * 1000);
+    cli_note("creating them took %.1f s, the first was due after %.1f s: wakes and creation shared "
+             "the time; give --%s %" PRIu64,
+             (double)created_ms / 1e3, (double)(s->first_due_ms - s->start_wall_ms) / 1e3,
+             s->with->due_in_ms != NOT_GIVEN ? "due-in" : "begin-in",
+             (created_ms * 5 / 4 / 1000 + 1) * 1000);
 }
 
 static int report(sleepers *s)

@@ -126,7 +126,14 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     /* Whole lines, so that those of several processes do not mix. */
     (void)setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
+    /* Also of a command line that is wrong elsewhere. */
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            cli_out_set_json(true);
+        }
+    }
     int status = dispatch(argc - 1, argv + 1);
+    cli_out_end(status);
     int flushed = cli_out_flush();
     return status == CLI_EXIT_OK ? flushed : status;
 }

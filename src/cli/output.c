@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -18,9 +19,15 @@
 /* Longest line of a guest that is shown whole; the chain has all of it. */
 #define GUEST_LINE_MAX 8192
 
+/* Of the process; several threads say and print. */
+static atomic_bool is_json;
+static atomic_bool has_output;
+static char said_last[CLI_MESSAGE_MAX]; /* under stderr's lock */
+
 int cli_out(const char *format, ...)
 {
     va_list arguments;
+    has_output = true;
     va_start(arguments, format);
     int written = vprintf(format, arguments);
     va_end(arguments);
@@ -29,6 +36,7 @@ int cli_out(const char *format, ...)
 
 void cli_out_bytes(const void *data, size_t size)
 {
+    has_output = has_output || size > 0;
     /* A failure stays in the stream until cli_out_flush(). */
     (void)!fwrite(data, 1, size, stdout);
 }
@@ -54,6 +62,7 @@ static int write_bytes(const void *data, size_t size, void *userdata)
 
 static int write_json(const void *data, size_t size, void *userdata)
 {
+    has_output = has_output || size > 0;
     cli_json_put(userdata, data, size);
     return ferror(stdout);
 }
@@ -115,22 +124,89 @@ void cli_out_text(const char *data, size_t size)
     }
 }
 
-void cli_say(const char *format, ...)
+static void say(bool is_kept, const char *format, va_list arguments)
 {
     char message[CLI_MESSAGE_MAX];
     char line[2 * CLI_MESSAGE_MAX];
+    (void)vsnprintf(message, sizeof(message), format, arguments);
+    (void)cli_escape(message, strlen(message), line, sizeof(line));
+    flockfile(stderr);
+    if (is_kept) {
+        memcpy(said_last, message, sizeof(said_last));
+    }
+    (void)fprintf(stderr, "theater: %s\n", line);
+    funlockfile(stderr);
+}
+
+void cli_say(const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(message, sizeof(message), format, arguments);
+    say(true, format, arguments);
     va_end(arguments);
-    (void)cli_escape(message, strlen(message), line, sizeof(line));
-    (void)fprintf(stderr, "theater: %s\n", line);
+}
+
+void cli_note(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(false, format, arguments);
+    va_end(arguments);
 }
 
 int cli_say_error(const theater_error *error)
 {
-    cli_say("%s", error->message[0] != '\0' ? error->message : theater_status_text(error->status));
-    return error->status != THEATER_OK ? cli_exit_of(error->status) : CLI_EXIT_IO;
+    theater_status status = error->status != THEATER_OK ? error->status : THEATER_ERR_IO;
+    const char *message = error->message[0] != '\0' ? error->message : theater_status_text(status);
+    cli_say("%s", message);
+    if (is_json) {
+        flockfile(stdout);
+        cli_out("{");
+        cli_out_error(status, message);
+        cli_out("}\n");
+        funlockfile(stdout);
+    }
+    return cli_exit_of(status);
+}
+
+/* ---- failures as JSON ------------------------------------------------------------------------ */
+
+void cli_out_set_json(bool is_wanted)
+{
+    is_json = is_wanted;
+}
+
+void cli_out_error(theater_status status, const char *message)
+{
+    cli_out("\"error\":{\"status\":\"%s\",\"code\":%d,\"message\":", theater_status_name(status),
+            (int)status);
+    cli_out_json_text(message, strlen(message));
+    cli_out("}");
+}
+
+static theater_status status_of(int exit_status)
+{
+    switch (exit_status) {
+    case CLI_EXIT_USAGE:
+        return THEATER_ERR_INVALID;
+    case CLI_EXIT_ENDED:
+        return THEATER_ERR_TRAP;
+    case CLI_EXIT_DIVERGED:
+        return THEATER_ERR_DIVERGED;
+    case CLI_EXIT_INTERRUPTED:
+        return THEATER_ERR_CANCELLED;
+    default:
+        return THEATER_ERR_IO;
+    }
+}
+
+void cli_out_end(int exit_status)
+{
+    if (is_json && exit_status != CLI_EXIT_OK && !has_output) {
+        cli_out("{");
+        cli_out_error(status_of(exit_status), said_last);
+        cli_out("}\n");
+    }
 }
 
 void cli_say_guest(const theater_runtime_line *line, bool json)

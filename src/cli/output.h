@@ -53,10 +53,27 @@ theater_status cli_out_chain(const theater_chain *chain, theater_chain_format fo
 /* CLI_EXIT_OK, or CLI_EXIT_IO when something did not arrive. Says it once. */
 int cli_out_flush(void);
 
+/*
+ * With --json a program learns of failures on stdout, too, as one object each:
+ *
+ *     {"error":{"status":"THEATER_ERR_STORE","code":-12,"message":"…"}}
+ *
+ * Those of the library when they are said; at the end what was said last, if the command failed and
+ * stdout got nothing.
+ */
+void cli_out_set_json(bool is_json);
+void cli_out_end(int exit_status);
+/* The "error" member alone, without braces around it. */
+void cli_out_error(theater_status status, const char *message);
+
 /* ---- stderr ---------------------------------------------------------------------------------- */
 
-/* "theater: …" with control characters escaped. */
+/*
+ * "theater: …" with control characters escaped. What is said last is what a failure's JSON says, if
+ * nothing better is known; cli_note() is for what is no failure.
+ */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says an error of the library; returns the exit status that belongs to it. */
 int cli_say_error(const theater_error *error);
 /* A line of a guest: `[3f2a77c1] text`, or as one JSON object. */

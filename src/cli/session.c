@@ -67,7 +67,7 @@ static void on_log(theater_log_level level, const char *line, void *userdata)
 {
     (void)level;
     (void)userdata;
-    cli_say("%s", line);
+    cli_note("%s", line);
 }
 
 static void on_guest_line(const theater_runtime_line *line, void *userdata)
@@ -132,7 +132,7 @@ static bool print_result(const cli_host *host, const theater_finished *finished)
     }
     if (finished->reason == THEATER_END_SHUTDOWN) {
         if (host->session->settings->verbose) {
-            cli_say("actor %s ended itself", id);
+            cli_note("actor %s ended itself", id);
         }
     } else if (finished->reason != THEATER_END_RETURNED) {
         cli_say("actor %s was ended (%s): %.*s", id, theater_end_reason_name(finished->reason),
@@ -184,6 +184,15 @@ static void on_parked(theater_id id, theater_status status, const char *reason, 
         return;
     }
     cli_say("actor %s is parked: %s", text, reason);
+    if (session->settings->json) {
+        flockfile(stdout);
+        cli_out("{\"id\":\"%s\",", text);
+        cli_out_error(status, reason);
+        cli_out(",\"store\":");
+        cli_out_json_text(host->url.text, strlen(host->url.text));
+        cli_out("}\n");
+        funlockfile(stdout);
+    }
     session->reported++;
     session->is_over = session->has_only;
     cli_session_worsen(session, status == THEATER_ERR_DIVERGED ? CLI_EXIT_DIVERGED : CLI_EXIT_IO);
@@ -337,7 +346,7 @@ theater_status cli_session_open(cli_host *host, theater_error *err)
     }
     if (theater_control_open(host->host, path, NULL, &host->control, &error) != THEATER_OK &&
         !settings->quiet) {
-        cli_say("going on without a control socket: %s", error.message);
+        cli_note("going on without a control socket: %s", error.message);
     }
     return THEATER_OK;
 }
@@ -381,7 +390,7 @@ static void hint(const cli_session *session, theater_wall *said)
     }
     *said = info.due;
     cli_time_format(info.due, due);
-    cli_say("asleep until %s; to stop and go on later, press Ctrl-C", due);
+    cli_note("asleep until %s; to stop and go on later, press Ctrl-C", due);
 }
 
 /* Waits for any host or the interrupt; marks who is to be called. False: poll() failed. */

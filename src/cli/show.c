@@ -131,8 +131,10 @@ static int find_actor(actor_view *view, const cli_url *url, const char *id)
         return cli_say_error(&error);
     }
     if (!view->is_found) {
-        cli_say("store '%s' does not hold actor %s", url->text, id);
-        return CLI_EXIT_IO;
+        error.status = THEATER_ERR_NOTFOUND;
+        (void)snprintf(error.message, sizeof(error.message),
+                       "store '%.150s' does not hold actor %s", url->text, id);
+        return cli_say_error(&error);
     }
     return CLI_EXIT_OK;
 }
