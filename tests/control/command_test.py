@@ -62,7 +62,8 @@ class Place:
     def actors(self):
         process = self.start("ps", "--store", self.store, "--json")
         out, _ = process.communicate(timeout=COMMAND_SECONDS_MAX)
-        return {line["id"]: line for line in map(json.loads, out.splitlines())}
+        # Before there is a store there is only an error.
+        return {line["id"]: line for line in map(json.loads, out.splitlines()) if "id" in line}
 
     def wait_for(self, number, state, process=None):
         end = time.monotonic() + COMMAND_SECONDS_MAX

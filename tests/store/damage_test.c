@@ -343,7 +343,8 @@ static int visit_nothing(const theater__recovered *actor, void *userdata)
 
 static void listing_ignored(const char *url)
 {
-    assert_int_equal(theater__store_list(url, visit_nothing, NULL, NULL), THEATER_OK);
+    theater_status status = theater__store_list(url, visit_nothing, NULL, NULL);
+    assert_true(status == THEATER_OK || status == THEATER_ERR_CORRUPT);
 }
 
 /* Reads every recovered actor: whatever the answers are, they are answers. */
@@ -673,7 +674,10 @@ static void list__survives_any_flipped_byte(void **state)
         write_file(it, it->bytes, it->size);
         it->bytes[offset] = kept;
         listing list = {0};
-        assert_int_equal(theater__store_list(it->url, visit, &list, NULL), THEATER_OK);
+        /* Nobody was promised the closing group at the end. */
+        bool is_closing = offset >= it->size - FORMAT_GROUP_HEADER_SIZE;
+        assert_int_equal(theater__store_list(it->url, visit, &list, NULL),
+                         is_closing ? THEATER_OK : THEATER_ERR_CORRUPT);
         assert_int_equal(list.count, 2);
     }
 }
