@@ -5,10 +5,12 @@
 #include "commands.h"
 #include "output.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <theater.h>
+#include <unistd.h>
 
 /* "chain export" and its NUL, with room. */
 #define COMMAND_NAME_MAX 32
@@ -120,8 +122,28 @@ static int dispatch(int argc, char **argv)
     return misuse(argv[0][0] == '-' ? "there is no option" : "there is no command", argv[0]);
 }
 
+/*
+ * A file that is opened gets the lowest free descriptor: without stdout, a store's log would, and
+ * results would be printed into it. What holds the place can only be read, so that whoever prints
+ * is told that nobody gets it. False: there is nothing to hold it with.
+ */
+static bool hold_standard_descriptors(void)
+{
+    int fd = STDIN_FILENO;
+    while (fd <= STDERR_FILENO) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd) {
+            return false;
+        }
+        fd++;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!hold_standard_descriptors()) {
+        return CLI_EXIT_IO;
+    }
     /* A reader that goes away is an error of write(), not the end in the middle of something. */
     (void)signal(SIGPIPE, SIG_IGN);
     /* Whole lines, so that those of several processes do not mix. */
