@@ -78,6 +78,25 @@ size_t cli_escape(const char *data, size_t size, char *out, size_t out_size)
     return used;
 }
 
+bool cli_escape_word(const char *text, char *out, size_t out_size)
+{
+    static const char tick[] = "'\\''"; /* out of the ticks, one by itself, in again */
+    size_t used = 0;
+    out[used++] = '\'';
+    for (const char *at = text; *at != '\0'; at++) {
+        size_t step = *at == '\'' ? sizeof(tick) - 1 : 1;
+        if (used + step + 2 > out_size) {
+            out[0] = '\0';
+            return false;
+        }
+        memcpy(out + used, *at == '\'' ? tick : at, step);
+        used += step;
+    }
+    out[used++] = '\'';
+    out[used] = '\0';
+    return true;
+}
+
 /* ---- as JSON --------------------------------------------------------------------------------- */
 
 void cli_escape_json_string(FILE *stream, const char *data, size_t size)

@@ -34,6 +34,12 @@ bool cli_is_unsafe(uint32_t code);
 /* For people. Returns what was written, whole characters, as far as there is room; with a NUL. */
 size_t cli_escape(const char *data, size_t size, char *out, size_t out_size);
 
+/*
+ * One word of a shell's, in ticks, which holds text as it is. Returns false if there is no room;
+ * out is an empty text then.
+ */
+bool cli_escape_word(const char *text, char *out, size_t out_size);
+
 /* A JSON string with its quotes. */
 void cli_escape_json_string(FILE *stream, const char *data, size_t size);
 

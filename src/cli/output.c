@@ -154,6 +154,14 @@ void cli_note(const char *format, ...)
     va_end(arguments);
 }
 
+void cli_say_how_to_go_on(const char *store, const char *id)
+{
+    char word[CLI_MESSAGE_MAX / 2] = "";
+    bool has_room = store == NULL || cli_escape_word(store, word, sizeof(word));
+    cli_say("interrupted; to go on: theater resume%s%s%s%s", store != NULL ? " --store " : "",
+            has_room ? word : "URL", id != NULL ? " " : "", id != NULL ? id : "");
+}
+
 int cli_say_error(const theater_error *error)
 {
     theater_status status = error->status != THEATER_OK ? error->status : THEATER_ERR_IO;

@@ -74,6 +74,8 @@ void cli_out_error(theater_status status, const char *message);
  */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "interrupted; to go on: theater resume …", which can be pasted. store, id: may be NULL. */
+void cli_say_how_to_go_on(const char *store, const char *id);
 /* Says an error of the library; returns the exit status that belongs to it. */
 int cli_say_error(const theater_error *error);
 /* A line of a guest: `[3f2a77c1] text`, or as one JSON object. */

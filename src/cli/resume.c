@@ -182,10 +182,7 @@ static int run(const cli_command *command, int argc, char **argv)
         }
         status = session.exit_status;
         if (cli_is_interrupted()) {
-            cli_say("interrupted; to go on: theater resume%s%s%s",
-                    settings.store != NULL ? " --store '" : "",
-                    settings.store != NULL ? settings.store : "",
-                    settings.store != NULL ? "'" : "");
+            cli_say_how_to_go_on(settings.store, NULL);
             status = CLI_EXIT_INTERRUPTED;
         }
     }

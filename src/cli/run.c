@@ -116,10 +116,8 @@ static void say_how_to_go_on(const cli_session *session, const run_settings *set
     theater_id_format(session->only, id);
     if (cli_store_directory(&session->hosts[0]->url) == NULL) {
         cli_say("interrupted; the store was memory, nothing is kept");
-    } else if (settings->store != NULL) {
-        cli_say("interrupted; to go on: theater resume --store '%s' %s", settings->store, id);
     } else {
-        cli_say("interrupted; to go on: theater resume %s", id);
+        cli_say_how_to_go_on(settings->store, id);
     }
 }
 
