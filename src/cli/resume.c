@@ -5,6 +5,7 @@
  * another process holds, or an actor that cannot go on, does not keep the others from going on.
  */
 #include "commands.h"
+#include "memory.h"
 #include "session.h"
 
 #include <string.h>
@@ -80,20 +81,55 @@ static int is_unfinished(const theater_actor_info *info, void *userdata)
     return *out_is_unfinished;
 }
 
+/* The stores in which something is left to do, found before any is opened. */
+typedef struct unfinished {
+    cli_session *session;
+    cli_url *urls;
+    size_t count;
+    size_t hosts_count;
+} unfinished;
+
+static int keep_store(unfinished *found, const cli_url *url)
+{
+    cli_url *urls = cli_grow(found->urls, found->count, found->count + 1, sizeof(*urls));
+    if (urls == NULL) {
+        cli_say("%s", theater_status_text(THEATER_ERR_NOMEM));
+        cli_session_worsen(found->session, CLI_EXIT_IO);
+        return 1;
+    }
+    found->urls = urls;
+    found->urls[found->count++] = *url;
+    found->hosts_count += cli_store_shards(url);
+    return cli_is_interrupted();
+}
+
 /* Of the many stores only those are opened, and so locked, in which something is left to do. */
 static int visit_store(const cli_url *url, void *userdata)
 {
-    cli_session *session = userdata;
+    unfinished *found = userdata;
     theater_error error = THEATER_ERROR_INIT;
     bool has_work = false;
     theater_status status = theater_store_visit(url->text, is_unfinished, &has_work, &error);
     if (has_work) {
-        open_store(session, url);
-    } else if (status != THEATER_OK && status != THEATER_ERR_NOTFOUND) { /* being made right now */
+        return keep_store(found, url);
+    }
+    if (status != THEATER_OK && status != THEATER_ERR_NOTFOUND) { /* being made right now */
         (void)cli_say_error(&error);
-        cli_session_worsen(session, CLI_EXIT_IO);
+        cli_session_worsen(found->session, CLI_EXIT_IO);
     }
     return cli_is_interrupted();
+}
+
+static theater_status open_unfinished(cli_session *session, theater_error *err)
+{
+    unfinished found = {.session = session};
+    theater_status status = cli_stores_visit(visit_store, &found, err);
+    cli_session_share(session, found.hosts_count);
+    for (size_t i = 0; i < found.count && status == THEATER_OK && !cli_is_interrupted(); i++) {
+        open_store(session, &found.urls[i]);
+    }
+    cli_release(found.urls);
+    return status;
 }
 
 static int open_by_id(const cli_command *command, cli_session *session, const char *store,
@@ -127,6 +163,9 @@ static int open_stores(const cli_command *command, cli_session *session, const c
 {
     theater_error error = THEATER_ERROR_INIT;
     cli_url url;
+    if (count > 0) {
+        cli_session_share(session, (size_t)count); /* or fewer, if stores hold several of them */
+    }
     for (int i = 0; i < count; i++) {
         int status = open_by_id(command, session, store, ids[i]);
         if (status != CLI_EXIT_OK) {
@@ -138,7 +177,7 @@ static int open_stores(const cli_command *command, cli_session *session, const c
     }
     theater_id none = {{0}};
     theater_status status = store != NULL ? cli_store_for_run(store, none, &url, &error)
-                                          : cli_stores_visit(visit_store, session, &error);
+                                          : open_unfinished(session, &error);
     if (status != THEATER_OK) {
         return cli_say_error(&error);
     }

@@ -108,10 +108,11 @@ struct cli_session {
     const cli_host_settings *settings;
     cli_host *hosts[CLI_HOSTS_MAX];
     size_t hosts_count;
-    bool has_only;       /* run: */
-    theater_id only;     /* the one actor whose end is waited for; others stay in their store */
-    bool with_id;        /* resume: lines begin with the id */
-    atomic_bool is_over; /* run: it finished or was parked */
+    uint32_t hosts_expected; /* that share what a process can hold; set before they are added */
+    bool has_only;           /* run: */
+    theater_id only;         /* the one actor whose end is waited for; others stay in their store */
+    bool with_id;            /* resume: lines begin with the id */
+    atomic_bool is_over;     /* run: it finished or was parked */
     _Atomic uint64_t reported; /* results shown, actors parked */
     atomic_int exit_status;    /* the worst so far */
     atomic_bool is_broken;     /* stdout does not take results */
@@ -121,6 +122,11 @@ void cli_session_init(cli_session *session, const cli_host_settings *settings);
 /* Frees the hosts. */
 void cli_session_deinit(cli_session *session);
 
+/*
+ * So many hosts are to be added, which share the places in memory: before any of them is. A process
+ * has one number of memory maps, however many stores it opens.
+ */
+void cli_session_share(cli_session *session, size_t hosts_count);
 /*
  * A host with the handlers timing and runtime, not opened. url may be NULL for replay. The wrong
  * values of --clock and of the bounds end here, with a line and the exit status.
