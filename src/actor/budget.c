@@ -16,7 +16,7 @@
 /* What may be counted by elapsed time, where the CPU's was not read when the poll began. */
 #define ESTIMATE_NS_MAX 10000000u
 /* From a poll as long as this one on, reading the CPU time at each is no cost to speak of. */
-#define EXACT_FROM_NS 50000u
+#define EXACT_FROM_NS 200000u
 /* A simulated clock has no CPU time: each epoch check stands for the ticker's millisecond. */
 #define SIMULATED_CHECK_NS 1000000u
 
