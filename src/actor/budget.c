@@ -49,6 +49,19 @@ static uint64_t cpu_since_last_check(theater__turn *turn)
     return used_ns;
 }
 
+/*
+ * A turn that is replayed was paid for when it was live. An audit has no such promise, since the
+ * component may differ; but its machine may be slower than the one of the recording. So it ends a
+ * guest that uses up a turn's budget between two events, and lets one go on that advances.
+ */
+static void count(theater__turn *turn, uint64_t used_ns)
+{
+    if (turn->replay_only || !theater__turn_is_replaying(turn)) {
+        turn->turn_cpu_ns += used_ns;
+    }
+    turn->call_cpu_ns += used_ns;
+}
+
 void theater__budget_end(theater__turn *turn)
 {
     if (turn->env->is_simulated) {
@@ -60,7 +73,7 @@ void theater__budget_end(theater__turn *turn)
     } else {
         used_ns = elapsed_in_poll(turn);
     }
-    turn->call_cpu_ns += used_ns;
+    count(turn, used_ns);
 }
 
 static void describe(char out_text[THEATER_ERROR_MESSAGE_MAX], const char *name, uint64_t max_ms)
@@ -98,23 +111,14 @@ theater__epoch_verdict theater__budget_on_epoch(void *userdata)
     theater__turn *turn = userdata;
     const theater_limits *limits = &turn->profile->limits;
     uint64_t used_ns = turn->env->is_simulated ? SIMULATED_CHECK_NS : cpu_since_last_check(turn);
-    bool is_live = !theater__turn_is_replaying(turn);
-    /*
-     * A turn that is replayed was paid for when it was live. An audit has no such promise, since
-     * the component may differ; but its machine may be slower than the one of the recording. So it
-     * ends a guest that uses up a turn's budget between two events, and lets one go on that
-     * advances.
-     */
-    if (turn->replay_only || is_live) {
-        turn->turn_cpu_ns += used_ns;
-    }
-    turn->call_cpu_ns += used_ns; /* it ends live turns alone: here, or in their next wait */
+    count(turn, used_ns);
     if (turn->turn_cpu_ns / 1000000u >= limits->turn_cpu_ms_max) {
         end_by_turn_budget(turn);
         return THEATER__EPOCH_END;
     }
     char text[THEATER_ERROR_MESSAGE_MAX];
-    if (is_live && !turn->replay_only && theater__budget_is_spent(turn, text)) {
+    bool is_live = !turn->replay_only && !theater__turn_is_replaying(turn);
+    if (is_live && theater__budget_is_spent(turn, text)) {
         (void)theater__turn_end_guest(turn, THEATER_END_CPU, text);
         return THEATER__EPOCH_END;
     }
