@@ -49,6 +49,8 @@ theater_status theater__logstore_collect_each(const char *directory, theater__st
                                               void *userdata, theater_error *err);
 theater_status theater__logstore_backup(const char *directory, const char *target,
                                         theater_error *err);
+theater_status theater__logstore_prune(const char *directory, const theater__prune *what,
+                                       theater__pruned *out_pruned, theater_error *err);
 
 /* A batch must agree with itself whatever the store; INVALID says how it does not. */
 theater_status theater__batch_check(const theater__batch *batch, theater_error *err);

@@ -8,8 +8,11 @@
  * component is there before its first record is. The store's id comes last, so that a copy that was
  * not finished is no store. Then the copy is opened as a start would open it, without indexes: all
  * of it is read and checked.
+ *
+ * If the store is compacted meanwhile, what was copied is a part of this and a part of that log:
+ * it is removed, and the copy begins again.
  */
-#include "index.h"
+#include "compact.h"
 
 #include <base/alloc.h>
 #include <base/assert.h>
@@ -19,11 +22,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A store that is compacted again and again cannot be copied. */
+#define COMPACTIONS_MAX 8
+
 typedef struct backup {
     theater__io *io;
     const char *from;
     const char *to;
     uint32_t seed;
+    theater__log_view log;
     theater__buffer bytes;
     theater_status status;
     theater_error *err;
@@ -123,7 +130,7 @@ static theater_status load_segment(backup *it, uint32_t number, bool is_first, b
         theater__scan scan;
         theater__format_group group;
         theater_status status =
-            theater__segment_load(it->io, it->from, number, &it->bytes, it->err);
+            theater__view_load(&it->log, it->io, it->from, number, &it->bytes, it->err);
         if (status != THEATER_OK) {
             return status;
         }
@@ -149,19 +156,17 @@ static theater_status load_segment(backup *it, uint32_t number, bool is_first, b
 
 static theater_status copy_segments(backup *it)
 {
-    uint32_t *numbers = NULL;
-    size_t count = 0;
-    theater_status status = theater__segment_list(it->io, it->from, &numbers, &count, it->err);
-    for (size_t i = 0; status == THEATER_OK && i < count; i++) {
+    theater_status status = theater__view_open(it->io, it->from, &it->log, it->err);
+    for (size_t i = 0; status == THEATER_OK && i < it->log.count; i++) {
         size_t size = 0;
-        status = load_segment(it, numbers[i], i == 0, i + 1 == count, &size);
+        uint32_t number = it->log.numbers[i];
+        status = load_segment(it, number, i == 0, i + 1 == it->log.count, &size);
         if (status == THEATER_OK && size > 0) {
             char name[SEGMENT_NAME_SIZE];
-            theater__segment_name(numbers[i], name);
+            theater__segment_name(number, name);
             status = write_file(it, it->to, name, size);
         }
     }
-    theater__free(numbers);
     return status;
 }
 
@@ -205,7 +210,7 @@ static theater_status copy_components(backup *it)
         return theater__fail_nomem(it->err);
     }
     int result = it->io->mkdir(it->io, to, 0700);
-    if (result < 0) {
+    if (result < 0 && result != -EEXIST) {
         return fail_write(it, result);
     }
     it->status = THEATER_OK;
@@ -244,6 +249,55 @@ theater_status theater__backup_target(theater__io *io, const char *target, theat
                       : THEATER_OK;
 }
 
+typedef struct emptying {
+    theater__io *io;
+    const char *directory;
+} emptying;
+
+static int remove_name(const char *name, void *userdata)
+{
+    const emptying *it = userdata;
+    THEATER_AUTOFREE char *path = theater__path_in(it->directory, name);
+    int result = path == NULL ? -ENOMEM : it->io->unlink(it->io, path);
+    return result == -EISDIR ? 0 : result; /* components/ */
+}
+
+/* Removes what was copied so far. */
+static theater_status empty_target(backup *it)
+{
+    THEATER_AUTOFREE char *components = theater__path_in(it->to, "components");
+    emptying what = {it->io, it->to};
+    int result = components == NULL ? -ENOMEM : it->io->list(it->io, it->to, remove_name, &what);
+    if (result == 0) {
+        what.directory = components;
+        result = it->io->list(it->io, components, remove_name, &what);
+    }
+    return result < 0 && result != -ENOENT ? fail_write(it, result) : THEATER_OK;
+}
+
+/* Log and components, of one and the same log. */
+static theater_status copy_all(backup *it)
+{
+    uint32_t first = theater__view_first(it->io, it->from);
+    for (unsigned i = 0;; i++) {
+        theater_status status = copy_segments(it);
+        theater__free(it->log.numbers);
+        it->log.numbers = NULL;
+        if (status == THEATER_OK) {
+            status = copy_components(it);
+        }
+        uint32_t now = theater__view_first(it->io, it->from);
+        if (now == first || i == COMPACTIONS_MAX) {
+            return status;
+        }
+        first = now;
+        status = empty_target(it);
+        if (status != THEATER_OK) {
+            return status;
+        }
+    }
+}
+
 /* Reads all of it as a start without indexes does, and marks it as what it is. */
 static theater_status verify_copy(const backup *it)
 {
@@ -270,10 +324,7 @@ theater_status theater__logstore_backup(const char *directory, const char *targe
         status = theater__backup_target(it.io, target, err);
     }
     if (status == THEATER_OK) {
-        status = copy_segments(&it);
-    }
-    if (status == THEATER_OK) {
-        status = copy_components(&it);
+        status = copy_all(&it);
     }
     if (status == THEATER_OK) {
         status = read_file(&it, directory, "store.id");

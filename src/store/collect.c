@@ -15,7 +15,7 @@
  * belong, is held against every actor until a later record of ours follows our last one without a
  * gap: nobody is given a shorter chain and told that it is whole.
  */
-#include "logstore.h"
+#include "compact.h"
 
 #include <base/alloc.h>
 #include <base/assert.h>
@@ -23,6 +23,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A store that is compacted again and again while it is looked at is believed after these. */
+#define COMPACTIONS_MAX 8
 /* Looks until two agree; a log that is written faster than it is read is believed after these. */
 #define COLLECT_LOOKS_MAX 6
 
@@ -351,7 +353,7 @@ static void visit_tail(collection *collector, const theater__scan *scan,
 }
 
 /* One segment's bytes. False without memory. */
-static bool visit_segment(collection *collector, uint32_t seed, uint32_t number,
+static bool visit_segment(collection *collector, uint32_t seed, uint32_t number, bool is_first,
                           const theater__buffer *bytes)
 {
     theater__format_segment header;
@@ -359,6 +361,9 @@ static bool visit_segment(collection *collector, uint32_t seed, uint32_t number,
     if (status != THEATER_OK || header.number != number ||
         theater__format_seed(header.store_id) != seed) {
         note(&collector->headers, format_place(number, 0), "the segment's header", "is damaged");
+    } else if (is_first && header.previous_group != THEATER__PLACE_NONE) {
+        note(&collector->headers, format_place(number, 0), "the segment in front of the one",
+             "is missing");
     }
     theater__scan scan;
     theater__scan_init(&scan, seed, number, bytes->data, bytes->size);
@@ -405,23 +410,27 @@ typedef struct outside_view {
     theater__io *io;
     const char *directory;
     uint32_t seed;
-    uint32_t *numbers;
-    size_t count;
+    theater__log_view log;
     theater__buffer bytes;
 } outside_view;
 
 static void outside_deinit(outside_view *outside)
 {
-    theater__free(outside->numbers);
+    theater__free(outside->log.numbers);
     theater__buffer_deinit(&outside->bytes);
+}
+
+static theater_status load(outside_view *outside, uint32_t number, theater_error *err)
+{
+    return theater__view_load(&outside->log, outside->io, outside->directory, number,
+                              &outside->bytes, err);
 }
 
 /* The id that stands in the first intact segment header, else the one in store.id. */
 static theater_status find_seed(outside_view *outside, theater_error *err)
 {
-    for (size_t i = 0; i < outside->count; i++) {
-        theater_status status = theater__segment_load(outside->io, outside->directory,
-                                                      outside->numbers[i], &outside->bytes, err);
+    for (size_t i = 0; i < outside->log.count; i++) {
+        theater_status status = load(outside, outside->log.numbers[i], err);
         if (status == THEATER_ERR_NOMEM) {
             return status;
         }
@@ -452,9 +461,8 @@ static theater_status outside_init(outside_view *outside, const char *directory,
     memset(outside, 0, sizeof(*outside));
     outside->io = theater__io_system();
     outside->directory = directory;
-    theater_status status =
-        theater__segment_list(outside->io, directory, &outside->numbers, &outside->count, err);
-    if (status == THEATER_OK && outside->count == 0) {
+    theater_status status = theater__view_open(outside->io, directory, &outside->log, err);
+    if (status == THEATER_OK && outside->log.count == 0) {
         status = theater__fail(err, THEATER_ERR_NOTFOUND, "there is no store at '%s'", directory);
     }
     return status == THEATER_OK ? find_seed(outside, err) : status;
@@ -463,21 +471,20 @@ static theater_status outside_init(outside_view *outside, const char *directory,
 /* One look at all segments. */
 static theater_status look(outside_view *outside, collection *collector, theater_error *err)
 {
-    for (size_t i = 0; i < outside->count; i++) {
-        uint32_t number = outside->numbers[i];
-        if (i > 0 && number != outside->numbers[i - 1] + 1) {
-            note(&collector->headers, format_place(outside->numbers[i - 1] + 1, 0), "the segment",
-                 "is missing");
+    for (size_t i = 0; i < outside->log.count; i++) {
+        uint32_t number = outside->log.numbers[i];
+        if (i > 0 && number != outside->log.numbers[i - 1] + 1) {
+            note(&collector->headers, format_place(outside->log.numbers[i - 1] + 1, 0),
+                 "the segment", "is missing");
         }
-        theater_status status =
-            theater__segment_load(outside->io, outside->directory, number, &outside->bytes, err);
+        theater_status status = load(outside, number, err);
         if (status == THEATER_ERR_NOMEM) {
             return status;
         }
         if (status != THEATER_OK) {
             note(&collector->headers, format_place(number, 0), "the segment", "cannot be read");
         }
-        if (!visit_segment(collector, outside->seed, number, &outside->bytes)) {
+        if (!visit_segment(collector, outside->seed, number, i == 0, &outside->bytes)) {
             return theater__fail_nomem(err);
         }
     }
@@ -538,6 +545,14 @@ static theater_status collect_surely(const char *directory, const theater_id *ac
     return status;
 }
 
+/* A log that was compacted meanwhile was no log while it was looked at. */
+static bool is_same_log(const char *directory, uint32_t *first)
+{
+    uint32_t before = *first;
+    *first = theater__view_first(theater__io_system(), directory);
+    return before == *first;
+}
+
 theater_status theater__logstore_collect(const char *directory, const theater_id *actor,
                                          theater__buffer *out_frames,
                                          char out_damage[THEATER_ERROR_MESSAGE_MAX],
@@ -547,7 +562,16 @@ theater_status theater__logstore_collect(const char *directory, const theater_id
     if (suspects == NULL) {
         return theater__fail_nomem(err);
     }
-    theater_status status = collect_surely(directory, actor, suspects, out_frames, out_damage, err);
+    uint32_t first = theater__view_first(theater__io_system(), directory);
+    theater_status status = THEATER_OK;
+    for (int i = 0; i < COMPACTIONS_MAX; i++) {
+        memset(suspects, 0, sizeof(*suspects));
+        out_damage[0] = '\0';
+        status = collect_surely(directory, actor, suspects, out_frames, out_damage, err);
+        if (is_same_log(directory, &first)) {
+            break;
+        }
+    }
     theater__free(suspects);
     return status;
 }

@@ -8,19 +8,29 @@
  * over. One that is broken elsewhere is damage. What a damaged record says of its actor is believed
  * if there is such an actor; else the damage is the store's, and whose event is missing shows at
  * the next record of that actor, which does not follow.
+ *
+ * If the log is compacted meanwhile, what was listed of it is gone. Nothing broken is told before
+ * that is ruled out; the walk begins again, in the copy, and what was given already is passed over.
  */
-#include "logstore.h"
+#include "compact.h"
 
 #include <base/alloc.h>
 #include <base/error.h>
 #include <stdio.h>
 #include <string.h>
 
+/* A store that is compacted again and again while it is walked through is believed after these. */
+#define COMPACTIONS_MAX 8
+
 typedef struct each_walk {
     theater__io *io;
     const char *directory;
     uint32_t seed;
-    theater__log_actors actors;
+    uint32_t first;             /* the segment that the log began with */
+    bool is_compacted;          /* it was compacted meanwhile: to be begun again */
+    unsigned compactions;       /* so many times */
+    theater__log_actors actors; /* in this walk over the log, */
+    theater__log_actors given;  /* and before: who was given up to where */
     theater__store_each_fn *visit;
     void *userdata;
 } each_walk;
@@ -29,6 +39,11 @@ typedef struct each_walk {
 static int tell_damage(each_walk *walk, const theater_id *actor, uint64_t place, const char *what,
                        const char *verb)
 {
+    if (walk->compactions < COMPACTIONS_MAX &&
+        theater__view_first(walk->io, walk->directory) != walk->first) {
+        walk->is_compacted = true;
+        return 1;
+    }
     char name[SEGMENT_NAME_SIZE];
     char text[THEATER_ERROR_MESSAGE_MAX];
     theater__segment_name(format_place_segment(place), name);
@@ -42,26 +57,30 @@ static int tell_damage(each_walk *walk, const theater_id *actor, uint64_t place,
     return walk->visit(&piece, walk->userdata);
 }
 
-static bool follows(const theater__recovered *before, const theater__format_record *record)
+/* Whether the visitor has this piece already, from before a compaction. */
+static bool is_given(each_walk *walk, const theater__format_record *record)
 {
-    if (before == NULL) {
-        return record->first_seq == 0 && record->previous == THEATER__PLACE_NONE;
-    }
-    return record->previous == before->place && record->first_seq == before->next_seq &&
-           memcmp(&record->parent, &before->head, sizeof(before->head)) == 0;
+    const theater__recovered *given = theater__log_actors_find(&walk->given, &record->actor);
+    return given != NULL && record->first_seq + record->events_count <= given->next_seq;
 }
 
 static int visit_record(each_walk *walk, uint64_t place, const theater__format_record *record,
                         theater_status *out_status, theater_error *err)
 {
     int stop = 0;
-    if (!follows(theater__log_actors_find(&walk->actors, &record->actor), record)) {
+    if (!theater__record_follows(theater__log_actors_find(&walk->actors, &record->actor), record)) {
         stop = tell_damage(walk, &record->actor, place,
                            "a record of this actor in front of the one", "is missing");
+    }
+    if (stop != 0) {
+        return stop;
     }
     if (!theater__log_actors_put_record(&walk->actors, place, record)) {
         *out_status = theater__fail_nomem(err);
         return 1;
+    }
+    if (is_given(walk, record)) {
+        return 0;
     }
     theater__store_piece piece = {
         .has_actor = true,
@@ -72,7 +91,7 @@ static int visit_record(each_walk *walk, uint64_t place, const theater__format_r
         .events_count = record->events_count,
         .frames = record->frames,
     };
-    return stop != 0 ? stop : walk->visit(&piece, walk->userdata);
+    return walk->visit(&piece, walk->userdata);
 }
 
 /* What lies in [from, to), records or not. */
@@ -98,7 +117,8 @@ static int visit_group(each_walk *walk, const theater__scan *scan, size_t from, 
 }
 
 static int visit_segment(each_walk *walk, uint32_t number, const theater__buffer *bytes,
-                         bool is_last, theater_status *out_status, theater_error *err)
+                         bool is_first, bool is_last, theater_status *out_status,
+                         theater_error *err)
 {
     theater__format_segment header;
     int stop = 0;
@@ -113,6 +133,9 @@ static int visit_segment(each_walk *walk, uint32_t number, const theater__buffer
         }
         stop =
             tell_damage(walk, NULL, format_place(number, 0), "the segment's header", "is damaged");
+    } else if (is_first && header.previous_group != THEATER__PLACE_NONE) {
+        stop = tell_damage(walk, NULL, format_place(number, 0), "the segment in front of the one",
+                           "is missing");
     }
     theater__scan scan;
     theater__scan_init(&scan, walk->seed, number, bytes->data, bytes->size);
@@ -146,31 +169,63 @@ static int visit_segment(each_walk *walk, uint32_t number, const theater__buffer
     return stop;
 }
 
-static theater_status walk_all(each_walk *walk, const uint32_t *numbers, size_t count,
-                               theater_error *err)
+static theater_status walk_all(each_walk *walk, const theater__log_view *log, theater_error *err)
 {
+    const uint32_t *numbers = log->numbers;
     theater__buffer bytes = {0};
     theater_status status = THEATER_OK;
     int stop = 0;
-    for (size_t i = 0; i < count && status == THEATER_OK && stop == 0; i++) {
+    for (size_t i = 0; i < log->count && status == THEATER_OK && stop == 0; i++) {
         if (i > 0 && numbers[i] != numbers[i - 1] + 1) {
             stop = tell_damage(walk, NULL, format_place(numbers[i - 1] + 1, 0), "the segment",
                                "is missing");
         }
         theater_status loaded =
-            theater__segment_load(walk->io, walk->directory, numbers[i], &bytes, err);
+            theater__view_load(log, walk->io, walk->directory, numbers[i], &bytes, err);
         if (loaded == THEATER_ERR_NOMEM) {
             status = loaded;
         } else if (loaded != THEATER_OK && stop == 0) {
             stop = tell_damage(walk, NULL, format_place(numbers[i], 0), "the segment",
                                "cannot be read");
         } else if (stop == 0) {
-            stop = visit_segment(walk, numbers[i], &bytes, i + 1 == count, &status, err);
+            stop =
+                visit_segment(walk, numbers[i], &bytes, i == 0, i + 1 == log->count, &status, err);
         }
     }
     theater__buffer_deinit(&bytes);
-    if (status == THEATER_OK && stop != 0) {
+    if (status == THEATER_OK && stop != 0 && !walk->is_compacted) {
         status = theater__fail(err, THEATER_ERR_CANCELLED, "the walk was stopped");
+    }
+    return status;
+}
+
+/* What was given in this walk is passed over in the next one. False without memory. */
+static bool keep_given(each_walk *walk)
+{
+    bool fine = true;
+    for (uint32_t i = 0; i < walk->actors.count && fine; i++) {
+        const theater__recovered *now = &walk->actors.items[i];
+        const theater__recovered *given = theater__log_actors_find(&walk->given, &now->actor);
+        if (given == NULL || given->next_seq < now->next_seq) {
+            fine = theater__log_actors_put(&walk->given, now);
+        }
+    }
+    theater__log_actors_deinit(&walk->actors);
+    return fine;
+}
+
+static theater_status walk_once(each_walk *walk, theater_error *err)
+{
+    theater__log_view log;
+    walk->is_compacted = false;
+    walk->first = theater__view_first(walk->io, walk->directory);
+    theater_status status = theater__view_open(walk->io, walk->directory, &log, err);
+    if (status == THEATER_OK) {
+        status = walk_all(walk, &log, err);
+    }
+    theater__free(log.numbers);
+    if (status == THEATER_OK && walk->is_compacted && !keep_given(walk)) {
+        status = theater__fail_nomem(err);
     }
     return status;
 }
@@ -182,17 +237,17 @@ theater_status theater__logstore_collect_each(const char *directory, theater__st
         .io = theater__io_system(), .directory = directory, .visit = visit, .userdata = userdata};
     uint8_t id[FORMAT_STORE_ID_SIZE];
     theater_status status = theater__store_id_read(walk.io, directory, id, err);
-    uint32_t *numbers = NULL;
-    size_t count = 0;
-    if (status == THEATER_OK) {
-        walk.seed = theater__format_seed(id);
-        status = theater__segment_list(walk.io, directory, &numbers, &count, err);
+    if (status != THEATER_OK) {
+        return status;
     }
-    if (status == THEATER_OK) {
-        theater__log_actors_init(&walk.actors);
-        status = walk_all(&walk, numbers, count, err);
-        theater__log_actors_deinit(&walk.actors);
-    }
-    theater__free(numbers);
+    walk.seed = theater__format_seed(id);
+    theater__log_actors_init(&walk.actors);
+    theater__log_actors_init(&walk.given);
+    do {
+        status = walk_once(&walk, err);
+        walk.compactions++;
+    } while (status == THEATER_OK && walk.is_compacted);
+    theater__log_actors_deinit(&walk.actors);
+    theater__log_actors_deinit(&walk.given);
     return status;
 }

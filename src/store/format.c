@@ -11,6 +11,7 @@
 #include <string.h>
 
 static const uint8_t index_magic[8] = {'T', 'h', 'e', 'a', 't', 'r', 'I', 'x'};
+static const uint8_t mark_magic[8] = {'T', 'h', 'e', 'a', 't', 'r', 'C', 'p'};
 static const uint8_t segment_magic[8] = {'T', 'h', 'e', 'a', 't', 'r', 'S', 'g'};
 #define GROUP_MAGIC 0x50524754u /* "TGRP" */
 #define GROUP_END 0x444e4547u   /* "GEND": a header whose end is missing cannot look whole */
@@ -382,4 +383,66 @@ bool theater__format_entry_decode(const uint8_t data[FORMAT_INDEX_ENTRY_SIZE],
     out_entry->place = get_u64(data + 56);
     return out_entry->next_seq > 0 && out_entry->next_seq < FORMAT_SEQUENCE_LIMIT &&
            get_standing(data + 64, &out_entry->standing) && sequences_fit(&out_entry->standing);
+}
+
+/* ---- mark of a compaction -------------------------------------------------------------------- */
+
+/* The CRC of a mark's header stands at 12, and begins with the store id that stands in it. */
+static uint32_t mark_crc(const uint8_t *data)
+{
+    uint32_t crc = theater__crc32c(theater__format_seed(data + 16), data, 12);
+    return theater__crc32c(crc, data + 16, FORMAT_MARK_HEADER_SIZE - 16);
+}
+
+void theater__format_mark_encode(const theater__format_mark *mark,
+                                 uint8_t out[FORMAT_MARK_HEADER_SIZE])
+{
+    THEATER_ASSERT(mark->old_first > 0 && mark->old_first <= mark->old_last);
+    THEATER_ASSERT(mark->new_first == mark->old_last + 1 && mark->new_first <= mark->new_last);
+    memset(out, 0, FORMAT_MARK_HEADER_SIZE);
+    memcpy(out, mark_magic, sizeof(mark_magic));
+    put_u32(out + 8, FORMAT_VERSION);
+    memcpy(out + 16, mark->store_id, FORMAT_STORE_ID_SIZE);
+    put_u32(out + 32, mark->old_first);
+    put_u32(out + 36, mark->old_last);
+    put_u32(out + 40, mark->new_first);
+    put_u32(out + 44, mark->new_last);
+    put_u64(out + 48, mark->old_sequence);
+    put_u64(out + 56, mark->new_sequence);
+    put_u32(out + 64, mark->components_count);
+    put_u32(out + 68, mark->components_crc);
+    put_u32(out + 12, mark_crc(out));
+}
+
+theater_status theater__format_mark_decode(const uint8_t *data, size_t size,
+                                           theater__format_mark *out_mark)
+{
+    if (size < FORMAT_MARK_HEADER_SIZE || memcmp(data, mark_magic, sizeof(mark_magic)) != 0 ||
+        get_u32(data + 12) != mark_crc(data)) {
+        return THEATER_ERR_CORRUPT;
+    }
+    if (get_u32(data + 8) > FORMAT_VERSION) {
+        return THEATER_ERR_UNSUPPORTED;
+    }
+    theater__format_mark mark = {
+        .old_first = get_u32(data + 32),
+        .old_last = get_u32(data + 36),
+        .new_first = get_u32(data + 40),
+        .new_last = get_u32(data + 44),
+        .old_sequence = get_u64(data + 48),
+        .new_sequence = get_u64(data + 56),
+        .components_count = get_u32(data + 64),
+        .components_crc = get_u32(data + 68),
+    };
+    memcpy(mark.store_id, data + 16, FORMAT_STORE_ID_SIZE);
+    if (get_u32(data + 8) == 0 || mark.old_first == 0 || mark.old_first > mark.old_last ||
+        mark.old_last >= FORMAT_SEGMENT_NUMBER_MAX || mark.new_first != mark.old_last + 1 ||
+        mark.new_first > mark.new_last || mark.new_last > FORMAT_SEGMENT_NUMBER_MAX ||
+        mark.old_sequence >= mark.new_sequence || mark.new_sequence >= FORMAT_SEQUENCE_LIMIT ||
+        mark.components_count > FORMAT_MARK_COMPONENTS_MAX || !is_zero(data + 72, 8) ||
+        size != FORMAT_MARK_HEADER_SIZE + (size_t)mark.components_count * sizeof(theater_hash)) {
+        return THEATER_ERR_CORRUPT;
+    }
+    *out_mark = mark;
+    return THEATER_OK;
 }

@@ -164,4 +164,29 @@ void theater__format_entry_encode(const theater__recovered *entry,
 bool theater__format_entry_decode(const uint8_t data[FORMAT_INDEX_ENTRY_SIZE],
                                   theater__recovered *out_entry);
 
+/* ---- mark of a compaction -------------------------------------------------------------------- */
+
+#define FORMAT_MARK_HEADER_SIZE 80u
+/* Digests of components behind the header: more that are not used wait for the next compaction. */
+#define FORMAT_MARK_COMPONENTS_MAX 65536u
+
+/* What says that a copy of a log without some of its actors takes the log's place: settle.c. */
+typedef struct theater__format_mark {
+    uint8_t store_id[FORMAT_STORE_ID_SIZE];
+    uint32_t old_first; /* segments of the log that was copied, both included */
+    uint32_t old_last;
+    uint32_t new_first; /* those of the copy: old_last + 1 */
+    uint32_t new_last;
+    uint64_t old_sequence; /* of the last group of the log */
+    uint64_t new_sequence; /* of that of the copy */
+    uint32_t components_count;
+    uint32_t components_crc; /* of all digests, from the seed */
+} theater__format_mark;
+
+void theater__format_mark_encode(const theater__format_mark *mark,
+                                 uint8_t out[FORMAT_MARK_HEADER_SIZE]);
+/* CORRUPT, or UNSUPPORTED for an intact one of a newer version; says nothing about identity. */
+theater_status theater__format_mark_decode(const uint8_t *data, size_t size,
+                                           theater__format_mark *out_mark);
+
 #endif

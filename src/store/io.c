@@ -178,6 +178,16 @@ static int system_rmdir(theater__io *io, const char *path)
     return rmdir(path) < 0 ? -errno : 0;
 }
 
+static int system_is_directory(theater__io *io, const char *path)
+{
+    (void)io;
+    struct stat status;
+    if (lstat(path, &status) < 0) {
+        return -errno;
+    }
+    return S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
+}
+
 static int system_list(theater__io *io, const char *path, theater__io_name_fn *visit,
                        void *userdata)
 {
@@ -232,6 +242,7 @@ theater__io *theater__io_system(void)
         .unlink = system_unlink,
         .mkdir = system_mkdir,
         .rmdir = system_rmdir,
+        .is_directory = system_is_directory,
         .list = system_list,
         .lock = system_lock,
     };

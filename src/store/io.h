@@ -40,6 +40,10 @@ struct theater__io {
     int (*unlink)(theater__io *io, const char *path);
     int (*mkdir)(theater__io *io, const char *path, mode_t mode);
     int (*rmdir)(theater__io *io, const char *path);
+    /*
+     * 0 if path is a directory itself; -ENOENT, or -ENOTDIR for anything else, a link to one too.
+     */
+    int (*is_directory)(theater__io *io, const char *path);
     int (*list)(theater__io *io, const char *path, theater__io_name_fn *visit, void *userdata);
     /* An exclusive lock for as long as fd is open; -EWOULDBLOCK if another holds it. */
     int (*lock)(theater__io *io, int fd);

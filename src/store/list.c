@@ -13,18 +13,21 @@
  * The log may be in use. A group counts if it is whole, or if something follows it: only then is it
  * not being written. Damage is what lies in front of a place that a later group calls durable, and
  * is believed when a second look finds the same: indexes are merged, and bytes are written, while
- * they are read. The actors that can be read are given in any case, in the order of their ids.
+ * they are read; if the log was compacted meanwhile, the look is none. The actors that can be read
+ * are given in any case, in the order of their ids.
  */
+#include "compact.h"
 #include "index.h"
 
 #include <base/alloc.h>
 #include <base/error.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* A store that is compacted again and again while it is looked at is believed after these. */
+#define COMPACTIONS_MAX 8
 /* Looks until two agree; a log that is written faster than it is read is believed after these. */
 #define LIST_LOOKS_MAX 6
 
@@ -41,8 +44,7 @@ typedef struct listing {
     const char *directory;
     uint32_t seed;
     bool without_indexes;
-    uint32_t *numbers;
-    size_t count;
+    theater__log_view log;
     theater__log_span *spans;
     size_t spans_count;
     theater__buffer bytes; /* of the segment at hand */
@@ -52,7 +54,7 @@ typedef struct listing {
 
 static void listing_deinit(listing *list)
 {
-    theater__free(list->numbers);
+    theater__free(list->log.numbers);
     theater__free(list->spans);
     theater__buffer_deinit(&list->bytes);
     theater__log_actors_deinit(&list->actors);
@@ -91,26 +93,22 @@ static void hear(listing *list, const theater__format_group *group)
 static theater_status read_header(const listing *list, uint32_t number,
                                   theater__format_segment *out_header)
 {
-    char name[SEGMENT_NAME_SIZE];
-    theater__segment_name(number, name);
-    THEATER_AUTOFREE char *path = theater__path_in(list->directory, name);
-    int fd = path == NULL ? -ENOMEM : list->io->open(list->io, path, O_RDONLY, 0);
-    if (fd < 0) {
-        return fd == -ENOMEM ? THEATER_ERR_NOMEM : THEATER_ERR_IO;
-    }
     uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE];
     size_t got = 0;
-    int result = theater__io_read_all(list->io, fd, bytes, sizeof(bytes), 0, &got);
-    (void)list->io->close(list->io, fd);
-    return result < 0 ? THEATER_ERR_IO : theater__format_segment_decode(bytes, got, out_header);
+    int result = theater__view_head(&list->log, list->io, list->directory, number, bytes,
+                                    sizeof(bytes), &got);
+    if (result < 0) {
+        return result == -ENOMEM ? THEATER_ERR_NOMEM : THEATER_ERR_IO;
+    }
+    return theater__format_segment_decode(bytes, got, out_header);
 }
 
 /* From the id in the first intact segment header, else the one in store.id. */
 static theater_status find_seed(listing *list, theater_error *err)
 {
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->log.count; i++) {
         theater__format_segment header;
-        theater_status status = read_header(list, list->numbers[i], &header);
+        theater_status status = read_header(list, list->log.numbers[i], &header);
         if (status == THEATER_ERR_NOMEM) {
             return theater__fail_nomem(err);
         }
@@ -133,9 +131,8 @@ static theater_status find_seed(listing *list, theater_error *err)
 
 static theater_status find_files(listing *list, theater_error *err)
 {
-    theater_status status =
-        theater__segment_list(list->io, list->directory, &list->numbers, &list->count, err);
-    if (status == THEATER_OK && list->count == 0) {
+    theater_status status = theater__view_open(list->io, list->directory, &list->log, err);
+    if (status == THEATER_OK && list->log.count == 0) {
         status =
             theater__fail(err, THEATER_ERR_NOTFOUND, "there is no store at '%s'", list->directory);
     }
@@ -203,15 +200,17 @@ static void check_header(listing *list, uint32_t number, theater_status status,
     if (status != THEATER_OK || header->number != number ||
         theater__format_seed(header->store_id) != list->seed) {
         note(list, format_place(number, 0), "the segment's header");
+    } else if (number == list->log.numbers[0] && header->previous_group != THEATER__PLACE_NONE) {
+        note(list, format_place(number, 0), "segments are missing in front");
     }
 }
 
 static theater_status walk_segment(listing *list, size_t index, theater_error *err)
 {
-    uint32_t number = list->numbers[index];
+    uint32_t number = list->log.numbers[index];
     theater_error error = THEATER_ERROR_INIT;
     theater_status status =
-        theater__segment_load(list->io, list->directory, number, &list->bytes, &error);
+        theater__view_load(&list->log, list->io, list->directory, number, &list->bytes, &error);
     if (status == THEATER_ERR_NOMEM) {
         return theater__fail_nomem(err);
     }
@@ -225,8 +224,8 @@ static theater_status walk_segment(listing *list, size_t index, theater_error *e
     check_header(list, number,
                  theater__format_segment_decode(list->bytes.data, list->bytes.size, &header),
                  &header);
-    return take_segment(list, number, index + 1 == list->count) ? THEATER_OK
-                                                                : theater__fail_nomem(err);
+    return take_segment(list, number, index + 1 == list->log.count) ? THEATER_OK
+                                                                    : theater__fail_nomem(err);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
@@ -236,7 +235,7 @@ static theater_status use_index(listing *list, uint32_t number, uint32_t *out_to
                                 theater_error *err)
 {
     theater__index_source from = {list->io, list->directory, list->seed};
-    uint32_t last = list->numbers[list->count - 1];
+    uint32_t last = list->log.numbers[list->log.count - 1];
     *out_to = 0;
     for (size_t i = 0; i < list->spans_count; i++) {
         const theater__log_span *span = &list->spans[i];
@@ -258,29 +257,30 @@ static theater_status use_index(listing *list, uint32_t number, uint32_t *out_to
 
 static void check_gap(listing *list, size_t index)
 {
-    if (index > 0 && list->numbers[index] != list->numbers[index - 1] + 1) {
-        note(list, format_place(list->numbers[index - 1] + 1, 0), "a segment is missing:");
+    if (index > 0 && list->log.numbers[index] != list->log.numbers[index - 1] + 1) {
+        note(list, format_place(list->log.numbers[index - 1] + 1, 0), "a segment is missing:");
     }
 }
 
 static theater_status look(listing *list, theater_error *err)
 {
     theater_status status = find_files(list, err);
-    for (size_t i = 0; status == THEATER_OK && i < list->count; i++) {
+    for (size_t i = 0; status == THEATER_OK && i < list->log.count; i++) {
         uint32_t to = 0;
         check_gap(list, i);
-        status = use_index(list, list->numbers[i], &to, err);
+        status = use_index(list, list->log.numbers[i], &to, err);
         if (status == THEATER_OK && to == 0) {
             status = walk_segment(list, i, err);
         }
         /* Of what an index stands for there is only the header to be seen. */
-        for (bool is_first = true; to != 0 && i < list->count && list->numbers[i] <= to; i++) {
+        for (bool is_first = true; to != 0 && i < list->log.count && list->log.numbers[i] <= to;
+             i++) {
             theater__format_segment header = {0};
             if (!is_first) {
                 check_gap(list, i);
             }
-            check_header(list, list->numbers[i], read_header(list, list->numbers[i], &header),
-                         &header);
+            check_header(list, list->log.numbers[i],
+                         read_header(list, list->log.numbers[i], &header), &header);
             is_first = false;
             list->broken.is_promised = list->broken.is_found; /* all of them were durable */
         }
@@ -320,13 +320,18 @@ theater_status theater__logstore_list_with(const char *directory, bool without_i
                                            theater_error *err)
 {
     char before[THEATER_ERROR_MESSAGE_MAX] = "";
+    unsigned compactions = 0;
     for (int i = 1;; i++) {
         listing list = {
             .io = theater__io_system(), .directory = directory, .without_indexes = without_indexes};
         theater__log_actors_init(&list.actors);
+        uint32_t first = theater__view_first(list.io, directory);
         theater_status status = look(&list, err);
-        bool is_sure = status != THEATER_OK || !list.broken.is_promised || i == LIST_LOOKS_MAX ||
-                       strcmp(before, list.broken.text) == 0;
+        bool is_none =
+            compactions < COMPACTIONS_MAX && theater__view_first(list.io, directory) != first;
+        bool is_sure = !is_none && (status != THEATER_OK || !list.broken.is_promised ||
+                                    i >= LIST_LOOKS_MAX || strcmp(before, list.broken.text) == 0);
+        compactions += is_none;
         if (status == THEATER_OK && is_sure) {
             status = give(&list, visit, userdata, err);
         }

@@ -64,7 +64,7 @@ theater_status theater__logstore_enter(theater__logstore *log,
         status = theater__home_check(log, options->adopt || log->made_store, err);
     }
     log->seed = theater__format_seed(log->store_id);
-    return status;
+    return status == THEATER_OK ? theater__compact_settle(log, err) : status;
 }
 
 void theater__logstore_leave(theater__logstore *log)
@@ -186,8 +186,9 @@ typedef struct survey_findings {
 
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {LOCK_NAME,   ID_NAME_NEW, "components", "reserve",
-                                       "ahead.new", "index.new", "home",       "home.new"};
+    static const char *const ours[] = {LOCK_NAME,   ID_NAME_NEW, "components",   "reserve",
+                                       "ahead.new", "index.new", "home",         "home.new",
+                                       "compact",   "compacted", "compacted.new"};
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (strcmp(name, ours[i]) == 0) {
             return true;

@@ -14,6 +14,8 @@
  *     list.c       the actors, from outside as well
  *     home.c       is this a copy?
  *     backup.c     copying a store that may be in use
+ *     prune.c, compact.c, settle.c   a log without some of its ended actors takes its place
+ *     view.c       which segments are the log, for those who look without the lock
  *     shards.c     above all of these: a directory of several logs
  *     each.c       all actors in one walk
  *     keeper.c     segments ahead, the reserve, indexes      keeper's thread
@@ -349,6 +351,10 @@ bool theater__log_actors_put(theater__log_actors *actors, const theater__recover
 bool theater__log_actors_put_record(theater__log_actors *actors, uint64_t place,
                                     const theater__format_record *record);
 
+/* Whether a record follows how its actor stood (NULL: there was none) without a gap. */
+bool theater__record_follows(const theater__recovered *before,
+                             const theater__format_record *record);
+
 /* ---- segment.c ------------------------------------------------------------------------------- */
 
 /* Writes "NNNNNNNN.log". */
@@ -362,6 +368,9 @@ theater_status theater__segment_list(theater__io *io, const char *directory, uin
 /* All bytes of one segment. CORRUPT if the file is longer than any segment. */
 theater_status theater__segment_load(theater__io *io, const char *directory, uint32_t number,
                                      theater__buffer *out_bytes, theater_error *err);
+/* The header alone; -EBADMSG if it is not the intact one of this segment. */
+int theater__segment_header(theater__io *io, const char *directory, uint32_t number,
+                            theater__format_segment *out_header);
 /*
  * Makes segment `number` for the log, header written, file and directory synced; -errno or fd.
  * out_allocated: bytes of it that are on the disk.
@@ -390,6 +399,22 @@ void theater__logstore_undo(theater__logstore *log);
 /* The id in DIR/store.id: NOTFOUND, CORRUPT, UNSUPPORTED. */
 theater_status theater__store_id_read(theater__io *io, const char *directory,
                                       uint8_t out_id[FORMAT_STORE_ID_SIZE], theater_error *err);
+
+/* ---- settle.c -------------------------------------------------------------------------------- */
+
+/*
+ * Finishes a compaction that was interrupted, or removes what was copied of one. With the lock, in
+ * front of everything that reads the log.
+ */
+theater_status theater__compact_settle(theater__logstore *log, theater_error *err);
+
+/* ---- prune.c --------------------------------------------------------------------------------- */
+
+/* theater__logstore_prune() with what tests put in place of the system; options->store is not used.
+ */
+theater_status theater__logstore_prune_with(const theater__logstore_options *options,
+                                            const theater__prune *what, theater__pruned *out_pruned,
+                                            theater_error *err);
 
 /* ---- home.c ---------------------------------------------------------------------------------- */
 

@@ -11,8 +11,8 @@
  * Only whole groups count. What was read may still be in the page cache alone, if the process was
  * killed and not the machine: the last segment is synced before anything is built on it.
  *
- * Invariants checked on the way: segments are numbered without gaps, groups without gaps and
- * linked, each record follows its actor's last one.
+ * Invariants checked on the way: segments are numbered without gaps from the one that begins the
+ * log, groups without gaps and linked, each record follows its actor's last one.
  */
 #include "index.h"
 
@@ -97,6 +97,15 @@ bool theater__log_actors_put_record(theater__log_actors *actors, uint64_t place,
     return theater__log_actors_put(actors, &actor);
 }
 
+bool theater__record_follows(const theater__recovered *before, const theater__format_record *record)
+{
+    if (before == NULL) {
+        return record->first_seq == 0 && record->previous == THEATER__PLACE_NONE;
+    }
+    return record->previous == before->place && record->first_seq == before->next_seq &&
+           memcmp(&record->parent, &before->head, sizeof(before->head)) == 0;
+}
+
 /* ---- one segment ----------------------------------------------------------------------------- */
 
 /* What recovery knows while it goes from segment to segment. */
@@ -125,6 +134,17 @@ static theater_status fail_damaged(const recovery_run *recovery, uint32_t number
                          recovery->log->directory, what, name, (unsigned long long)offset);
 }
 
+/* A log begins with segment 1, or, after a compaction, with one that says so: settle.c. */
+static theater_status check_first(const recovery_run *recovery,
+                                  const theater__format_segment *header, theater_error *err)
+{
+    if (header->previous_group != THEATER__PLACE_NONE ||
+        (header->number == 1 && header->first_sequence != 1)) {
+        return fail_damaged(recovery, header->number, 0, "segments are missing in front", err);
+    }
+    return THEATER_OK;
+}
+
 static theater_status check_header(recovery_run *recovery, uint32_t number, bool is_first,
                                    theater_error *err)
 {
@@ -142,6 +162,10 @@ static theater_status check_header(recovery_run *recovery, uint32_t number, bool
         return fail_damaged(recovery, number, 16, "a segment of another store", err);
     }
     if (is_first) {
+        status = check_first(recovery, &header, err);
+        if (status != THEATER_OK) {
+            return status;
+        }
         recovery->sequence = header.first_sequence - 1;
         recovery->previous_group = header.previous_group;
     } else if (header.first_sequence != recovery->sequence + 1 ||
@@ -149,15 +173,6 @@ static theater_status check_header(recovery_run *recovery, uint32_t number, bool
         return fail_damaged(recovery, number, 0, "groups are missing in front", err);
     }
     return THEATER_OK;
-}
-
-static bool record_follows(theater__recovered *item, const theater__format_record *record)
-{
-    if (item == NULL) {
-        return record->first_seq == 0 && record->previous == THEATER__PLACE_NONE;
-    }
-    return record->previous == item->place && record->first_seq == item->next_seq &&
-           memcmp(&record->parent, &item->head, sizeof(item->head)) == 0;
 }
 
 /* Takes over the records of a group that was found intact. */
@@ -172,7 +187,7 @@ static theater_status apply_group(recovery_run *recovery, const theater__scan *s
     for (uint32_t i = 0; i < group->records_count; i++) {
         theater__format_record record;
         (void)theater__format_record_peek(scan->data + at, scan->size - at, &record);
-        if (!record_follows(theater__log_actors_find(actors, &record.actor), &record)) {
+        if (!theater__record_follows(theater__log_actors_find(actors, &record.actor), &record)) {
             return fail_damaged(recovery, scan->segment, at,
                                 "a record that does not follow its actor's last one", err);
         }
@@ -488,33 +503,24 @@ static void keep_spans(recovery_run *recovery)
 }
 
 /* What can be seen of a segment without reading it: that it is there, and is what it should be. */
-static theater_status look_at_header(recovery_run *recovery, uint32_t number, theater_error *err)
+static theater_status look_at_header(recovery_run *recovery, size_t index, theater_error *err)
 {
     theater__logstore *log = recovery->log;
-    char name[SEGMENT_NAME_SIZE];
-    theater__segment_name(number, name);
-    THEATER_AUTOFREE char *path = theater__path_in(log->directory, name);
-    if (path == NULL) {
+    uint32_t number = recovery->numbers[index];
+    theater__format_segment header;
+    int result = theater__segment_header(log->io, log->directory, number, &header);
+    if (result == -ENOMEM) {
         return theater__fail_nomem(err);
     }
-    int fd = log->io->open(log->io, path, O_RDONLY, 0);
-    if (fd < 0) {
-        return theater__fail_errno(err, THEATER_ERR_IO, -fd, "'%s' cannot be opened", path);
+    if (result < 0 && result != -EBADMSG) {
+        return theater__fail_errno(err, THEATER_ERR_IO, -result,
+                                   "segment %u of store '%s' cannot be read", (unsigned)number,
+                                   log->directory);
     }
-    uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE];
-    size_t got = 0;
-    int result = theater__io_read_all(log->io, fd, bytes, sizeof(bytes), 0, &got);
-    (void)log->io->close(log->io, fd);
-    if (result < 0) {
-        return theater__fail_errno(err, THEATER_ERR_IO, -result, "'%s' cannot be read", path);
-    }
-    theater__format_segment header;
-    if (theater__format_segment_decode(bytes, got, &header) != THEATER_OK ||
-        header.number != number ||
-        memcmp(header.store_id, log->store_id, sizeof(header.store_id)) != 0) {
+    if (result < 0 || memcmp(header.store_id, log->store_id, sizeof(header.store_id)) != 0) {
         return fail_damaged(recovery, number, 0, "the segment's header", err);
     }
-    return THEATER_OK;
+    return index == 0 ? check_first(recovery, &header, err) : THEATER_OK;
 }
 
 /* True if the segment at index follows the one before it; else err says what is missing. */
@@ -542,12 +548,12 @@ static theater_status read_or_skip(recovery_run *recovery, size_t *index, bool *
     if (to == 0) {
         return read_segment(recovery, *index, out_ended, err);
     }
-    status = look_at_header(recovery, recovery->numbers[*index], err);
+    status = look_at_header(recovery, *index, err);
     while (status == THEATER_OK && recovery->numbers[*index] < to) {
         (*index)++;
         status = check_gap(recovery, *index, err);
         if (status == THEATER_OK) {
-            status = look_at_header(recovery, recovery->numbers[*index], err);
+            status = look_at_header(recovery, *index, err);
         }
     }
     return status;

@@ -191,6 +191,35 @@ theater_status theater__segment_load(theater__io *io, const char *directory, uin
     return status;
 }
 
+int theater__segment_header(theater__io *io, const char *directory, uint32_t number,
+                            theater__format_segment *out_header)
+{
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(number, name);
+    THEATER_AUTOFREE char *path = theater__path_in(directory, name);
+    if (path == NULL) {
+        return -ENOMEM;
+    }
+    int fd = io->open(io, path, O_RDONLY, 0);
+    if (fd < 0) {
+        return fd;
+    }
+    uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE];
+    uint64_t size = 0;
+    size_t got = 0;
+    int result = io->size(io, fd, &size);
+    if (result == 0) {
+        result = theater__io_read_all(io, fd, bytes, sizeof(bytes), 0, &got);
+    }
+    (void)io->close(io, fd);
+    if (result < 0) {
+        return result;
+    }
+    bool fine = theater__format_segment_decode(bytes, got, out_header) == THEATER_OK &&
+                out_header->number == number;
+    return fine ? 0 : -EBADMSG;
+}
+
 /* ---- making ---------------------------------------------------------------------------------- */
 
 /* Header in front of a file full of zeros, then its name. */

@@ -521,3 +521,84 @@ theater_status theater__shards_backup(const char *directory, const char *target,
     }
     return status == THEATER_OK ? write_count(io, target, count, err) : status;
 }
+
+/* ---- pruning --------------------------------------------------------------------------------- */
+
+/* Those of the named that live in a shard; false without memory. */
+static bool ids_of_shard(const theater__prune *what, uint32_t shard, uint32_t count,
+                         theater_id **out_ids, size_t *out_count)
+{
+    theater_id *ids = theater__alloc_zeroed(what->ids_count, sizeof(ids[0]));
+    size_t found = 0;
+    for (size_t i = 0; ids != NULL && i < what->ids_count; i++) {
+        if (theater__shard_of(&what->ids[i], count) == shard) {
+            ids[found] = what->ids[i];
+            found++;
+        }
+    }
+    *out_ids = ids;
+    *out_count = found;
+    return ids != NULL;
+}
+
+static theater_status prune_shard(const char *directory, uint32_t shard, uint32_t count,
+                                  const theater__prune *what, theater__pruned *sum,
+                                  theater_error *err)
+{
+    theater__prune its_own = *what;
+    THEATER_AUTOFREE theater_id *ids = NULL;
+    THEATER_AUTOFREE char *path = shard_path(directory, shard);
+    if (path == NULL ||
+        (what->ids_count > 0 && !ids_of_shard(what, shard, count, &ids, &its_own.ids_count))) {
+        return theater__fail_nomem(err);
+    }
+    if (what->ids_count > 0 && its_own.ids_count == 0) {
+        return THEATER_OK;
+    }
+    its_own.ids = ids;
+    theater__pruned pruned = {0};
+    theater_status status = theater__logstore_prune(path, &its_own, &pruned, err);
+    sum->actors_count += pruned.actors_count;
+    sum->kept_count += pruned.kept_count;
+    sum->components_count += pruned.components_count;
+    sum->records_size += pruned.records_size;
+    sum->size_before += pruned.size_before;
+    sum->size_after += pruned.size_after;
+    return status;
+}
+
+static theater_status prune_all(const char *directory, uint32_t count, const theater__prune *what,
+                                theater__pruned *out_pruned, theater_error *err)
+{
+    memset(out_pruned, 0, sizeof(*out_pruned));
+    theater_status status = THEATER_OK;
+    for (uint32_t i = 0; i < count && status == THEATER_OK; i++) {
+        status = prune_shard(directory, i, count, what, out_pruned, err);
+    }
+    return status;
+}
+
+/*
+ * One shard after the other, each as a whole. What is wrong with a named actor is found out in all
+ * of them before the first one changes.
+ */
+theater_status theater__shards_prune(const char *directory, const theater__prune *what,
+                                     theater__pruned *out_pruned, theater_error *err)
+{
+    uint32_t count = 1;
+    theater_status status = refuse_shard(directory, err);
+    if (status == THEATER_OK) {
+        status = theater__shards_count(directory, &count, err);
+    }
+    if (status != THEATER_OK || count == 1) {
+        return status != THEATER_OK ? status
+                                    : theater__logstore_prune(directory, what, out_pruned, err);
+    }
+    if (what->ids_count > 0 && !what->dry_run) {
+        theater__prune question = *what;
+        question.dry_run = true;
+        question.visit = NULL;
+        status = prune_all(directory, count, &question, out_pruned, err);
+    }
+    return status == THEATER_OK ? prune_all(directory, count, what, out_pruned, err) : status;
+}

@@ -27,5 +27,7 @@ theater_status theater__shards_each(const char *directory, theater__store_each_f
                                     void *userdata, theater_error *err);
 theater_status theater__shards_backup(const char *directory, const char *target,
                                       theater_error *err);
+theater_status theater__shards_prune(const char *directory, const theater__prune *what,
+                                     theater__pruned *out_pruned, theater_error *err);
 
 #endif

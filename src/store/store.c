@@ -208,6 +208,16 @@ theater_status theater__store_backup(const char *url, const char *target, theate
     return status == THEATER_OK ? theater__shards_backup(directory, target, err) : status;
 }
 
+theater_status theater__store_prune(const char *url, const theater__prune *what,
+                                    theater__pruned *out_pruned, theater_error *err)
+{
+    THEATER_ASSERT(what != NULL);
+    THEATER_ASSERT(out_pruned != NULL);
+    const char *directory = NULL;
+    theater_status status = parse_directory(url, &directory, err);
+    return status == THEATER_OK ? theater__shards_prune(directory, what, out_pruned, err) : status;
+}
+
 theater_status theater__batch_check(const theater__batch *batch, theater_error *err)
 {
     if ((batch->events_count == 0) != (batch->frames.size == 0)) {

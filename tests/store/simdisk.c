@@ -495,6 +495,15 @@ static int sim_rmdir(theater__io *io, const char *path)
     return sim_unlink(io, path);
 }
 
+static int sim_is_directory(theater__io *io, const char *path)
+{
+    const sim_name *slot = find_name(((simdisk *)io)->seen, path);
+    if (slot == NULL) {
+        return -ENOENT;
+    }
+    return slot->file->is_directory ? 0 : -ENOTDIR;
+}
+
 static int sim_list(theater__io *io, const char *path, theater__io_name_fn *visit, void *userdata)
 {
     simdisk *disk = (simdisk *)io;
@@ -540,6 +549,7 @@ simdisk *simdisk_new(uint64_t seed)
         .unlink = sim_unlink,
         .mkdir = sim_mkdir,
         .rmdir = sim_rmdir,
+        .is_directory = sim_is_directory,
         .list = sim_list,
         .lock = sim_lock,
     };

@@ -49,7 +49,8 @@ static void encode_genesis(const work_actor *actor, theater__buffer *payload)
     assert_non_null(genesis);
     theater_limits limits = THEATER_LIMITS_INIT;
     genesis->actor = actor->id;
-    memset(genesis->component.bytes, 0xc0, sizeof(genesis->component.bytes));
+    memset(genesis->component.bytes, actor->component != 0 ? actor->component : 0xc0,
+           sizeof(genesis->component.bytes));
     memset(genesis->nonce, actor->id.bytes[15], sizeof(genesis->nonce));
     genesis->semantics = text_of("nan-canonical");
     genesis->engine = text_of("wasmtime 48.0.0");
@@ -116,6 +117,11 @@ theater__batch work_batch(const work_actor *actor)
     batch.standing.delivered_seq = actor->batches_count;
     batch.standing.duration_ms = UINT64_MAX - actor->batches_count;
     memset(batch.standing.boot, 0x42, sizeof(batch.standing.boot));
+    if (actor->has_ended) {
+        batch.standing.state = THEATER__STATE_ENDED;
+        batch.standing.wait_kind = 0;
+    }
+    batch.standing.output_seq = actor->owes_output ? actor->batches_count + 1 : 0;
     return batch;
 }
 

@@ -25,6 +25,9 @@ typedef struct work_actor {
     theater__chain_writer writer; /* its frames are those of the next batch */
     theater__buffer frames;       /* all frames submitted */
     uint64_t place;               /* of the last batch submitted */
+    bool has_ended;               /* the batches from now on say so */
+    bool owes_output;             /* and that something was not given out */
+    uint8_t component;            /* a byte of its digest; 0: 0xc0 */
     uint32_t batches_count;
     struct {
         uint64_t next_seq; /* behind the batch */

@@ -237,4 +237,51 @@ theater_status theater__store_collect_each(const char *url, theater__store_each_
  */
 theater_status theater__store_backup(const char *url, const char *target, theater_error *err);
 
+/* ---- compaction: with the lock, so nobody else has the store open ---------------------------- */
+
+/* Once for each actor that goes, before anything is written. */
+typedef struct theater__prune_actor {
+    theater_id actor;
+    uint64_t events_count;
+    theater_wall ended; /* when its last event was recorded */
+    uint64_t size;      /* of its records */
+} theater__prune_actor;
+
+typedef void theater__prune_actor_fn(const theater__prune_actor *actor, void *userdata);
+/* Non-zero: stop, as long as nothing has changed. */
+typedef int theater__prune_progress_fn(uint64_t done, uint64_t total, void *userdata);
+
+typedef struct theater__prune {
+    const theater_id *ids; /* only these, each of which has to be one that may go; 0: all */
+    size_t ids_count;
+    bool has_before; /* only those whose last event was not recorded after this: */
+    theater_wall before;
+    bool dry_run;                         /* nothing is removed */
+    theater__prune_actor_fn *visit;       /* or NULL */
+    theater__prune_progress_fn *progress; /* or NULL */
+    void *userdata;
+    theater__log log;
+    uint8_t boot[16]; /* as when a store is opened */
+    theater_wall wall;
+} theater__prune;
+
+typedef struct theater__pruned {
+    uint64_t actors_count; /* that went, or would go */
+    uint64_t kept_count;
+    uint64_t components_count; /* that no actor of the store needs any more */
+    uint64_t records_size;     /* of those that went */
+    uint64_t size_before;      /* of segments, indexes and components */
+    uint64_t size_after;       /* the same if nothing was removed */
+} theater__pruned;
+
+/*
+ * Removes ended actors whose outputs were all given out, with their chains, by writing the log anew
+ * without them. Their ids are free again. INVALID: a named actor may not go; NOTFOUND: no such
+ * store or actor; STORE: it is in use, or a copy; IO: the disk is too full, the message says how
+ * much it takes; CORRUPT; CANCELLED. After a failure the store is as it was, unless the message
+ * says that the next open goes on.
+ */
+theater_status theater__store_prune(const char *url, const theater__prune *what,
+                                    theater__pruned *out_pruned, theater_error *err);
+
 #endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which files are the log, for whoever looks without the lock. Mostly all segments that there are.
+ * But a compaction may be under way, or have been interrupted: from the moment its mark is there,
+ * the log is the copy, each segment of which is in DIR/compact or already in DIR. And what was
+ * listed may be gone when it is read: then the log begins with another segment than before, and the
+ * look begins again.
+ *
+ *     first = theater__view_first()  ──>  look  ──>  theater__view_first() == first ?
+ */
+#include "compact.h"
+
+#include <base/alloc.h>
+#include <base/assert.h>
+#include <base/error.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+/* The mark, if there is one that is this store's and tells of what is there. */
+static bool find_mark(theater__io *io, const char *directory, theater__format_mark *out_mark)
+{
+    theater__buffer digests = {0};
+    uint8_t id[FORMAT_STORE_ID_SIZE];
+    bool found = theater__compact_read_mark(io, directory, out_mark, &digests, NULL) == THEATER_OK;
+    theater__buffer_deinit(&digests);
+    return found && (theater__store_id_read(io, directory, id, NULL) != THEATER_OK ||
+                     memcmp(id, out_mark->store_id, sizeof(id)) == 0);
+}
+
+static theater_status number_all(const theater__format_mark *mark, theater__log_view *out_view,
+                                 theater_error *err)
+{
+    size_t count = (size_t)(mark->new_last - mark->new_first) + 1;
+    out_view->numbers = theater__alloc_zeroed(count, sizeof(out_view->numbers[0]));
+    if (out_view->numbers == NULL) {
+        return theater__fail_nomem(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        out_view->numbers[i] = mark->new_first + (uint32_t)i;
+    }
+    out_view->count = count;
+    out_view->is_marked = true;
+    return THEATER_OK;
+}
+
+theater_status theater__view_open(theater__io *io, const char *directory,
+                                  theater__log_view *out_view, theater_error *err)
+{
+    memset(out_view, 0, sizeof(*out_view));
+    theater__format_mark mark;
+    return find_mark(io, directory, &mark)
+               ? number_all(&mark, out_view, err)
+               : theater__segment_list(io, directory, &out_view->numbers, &out_view->count, err);
+}
+
+theater_status theater__view_load(const theater__log_view *view, theater__io *io,
+                                  const char *directory, uint32_t number,
+                                  theater__buffer *out_bytes, theater_error *err)
+{
+    theater_status status = theater__segment_load(io, directory, number, out_bytes, err);
+    if (status != THEATER_ERR_NOTFOUND || !view->is_marked) {
+        return status;
+    }
+    THEATER_AUTOFREE char *compact = theater__path_in(directory, COMPACT_NAME);
+    if (compact == NULL) {
+        return theater__fail_nomem(err);
+    }
+    status = theater__segment_load(io, compact, number, out_bytes, err);
+    /* If it is in neither, it was moved in between. */
+    return status == THEATER_ERR_NOTFOUND
+               ? theater__segment_load(io, directory, number, out_bytes, err)
+               : status;
+}
+
+static int read_head(theater__io *io, const char *directory, uint32_t number, uint8_t *data,
+                     size_t size, size_t *out_got)
+{
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(number, name);
+    THEATER_AUTOFREE char *path = theater__path_in(directory, name);
+    int fd = path == NULL ? -ENOMEM : io->open(io, path, O_RDONLY, 0);
+    if (fd < 0) {
+        return fd;
+    }
+    int result = theater__io_read_all(io, fd, data, size, 0, out_got);
+    (void)io->close(io, fd);
+    return result;
+}
+
+int theater__view_head(const theater__log_view *view, theater__io *io, const char *directory,
+                       uint32_t number, uint8_t *data, size_t size, size_t *out_got)
+{
+    int result = read_head(io, directory, number, data, size, out_got);
+    if (result != -ENOENT || !view->is_marked) {
+        return result;
+    }
+    THEATER_AUTOFREE char *compact = theater__path_in(directory, COMPACT_NAME);
+    result = compact == NULL ? -ENOMEM : read_head(io, compact, number, data, size, out_got);
+    /* If it is in neither, it was moved in between. */
+    return result == -ENOENT ? read_head(io, directory, number, data, size, out_got) : result;
+}
+
+uint32_t theater__view_first(theater__io *io, const char *directory)
+{
+    theater__format_mark mark;
+    if (find_mark(io, directory, &mark)) {
+        return mark.new_first;
+    }
+    uint32_t *numbers = NULL;
+    size_t count = 0;
+    if (theater__segment_list(io, directory, &numbers, &count, NULL) != THEATER_OK) {
+        return 0;
+    }
+    uint32_t first = count > 0 ? numbers[0] : 0;
+    theater__free(numbers);
+    return first;
+}
