@@ -218,7 +218,9 @@ static void stop_thread(theater__logstore *log)
 static void give_back_zeros(theater__logstore *log)
 {
     uint64_t end = format_place_offset(log->end);
-    if (!log->failed && format_place_segment(log->end) == log->write_segment &&
+    /* An open that failed does not know yet where the log ends. */
+    bool is_known = end >= FORMAT_SEGMENT_HEADER_SIZE;
+    if (!log->failed && is_known && format_place_segment(log->end) == log->write_segment &&
         log->allocated > end) {
         (void)log->io->ftruncate(log->io, log->write_fd, end);
     }

@@ -8,23 +8,9 @@
  */
 #include "world.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
-
-/* States of one moment: more would be a trace that is not short. */
-#define CHOICES_MAX 65536u
-
-/*
- * One power cut. In: where, and what is left. Out: whether it came, and how many others there are.
- */
-typedef struct cut {
-    uint64_t at; /* operation */
-    unsigned names;
-    uint64_t choice;
-    bool reached;
-    unsigned names_count;
-    uint64_t choices_count;
-} cut;
 
 typedef struct trace {
     void (*prepare)(world *it); /* NULL: the store is not there yet */
@@ -87,7 +73,7 @@ static void act_one_batch(world *it)
 
 /* ---- enumeration ----------------------------------------------------------------------------- */
 
-static void expect_kept(const world *it, const cut *first, const cut *second)
+static void expect_kept(const world *it, const world_cut *first, const world_cut *second)
 {
     if (it->violation != NULL) {
         fail_msg("cut at %llu, names %u, choice %llu; then at %llu, names %u, choice %llu: %s %s",
@@ -99,20 +85,10 @@ static void expect_kept(const world *it, const cut *first, const cut *second)
     }
 }
 
-static void power_off(world *it, cut *what)
-{
-    what->reached = simdisk_operations(it->disk) >= what->at;
-    theater__store_close(it->store);
-    it->store = NULL;
-    simdisk_crash_chosen(it->disk, what->names, what->choice, &what->names_count,
-                         &what->choices_count);
-    assert_true(what->choices_count <= CHOICES_MAX);
-}
-
 /*
  * The trace up to its cut, a start, and if there is a second cut, that start up to it and another.
  */
-static void run(const trace *what, cut *first, cut *second)
+static void run(const trace *what, world_cut *first, world_cut *second)
 {
     static world it; /* large */
     begin_world(&it, 3);
@@ -123,11 +99,11 @@ static void run(const trace *what, cut *first, cut *second)
     simdisk_power_off_at(it.disk, first->at);
     what->act(&it);
     assert_null(it.violation);
-    power_off(&it, first);
+    world_power_off(&it, first);
     if (second != NULL) {
         simdisk_power_off_at(it.disk, second->at);
         (void)open_world(&it, NULL);
-        power_off(&it, second);
+        world_power_off(&it, second);
     }
     if (open_and_check(&it, &it.open_error) != THEATER_OK && it.violation == NULL) {
         it.violation = "the store could not be opened";
@@ -140,31 +116,14 @@ static void run(const trace *what, cut *first, cut *second)
     end_world(&it);
 }
 
-/* The next state of a cut, or of the next operation; false behind the last one. */
-static bool next_state(cut *what)
-{
-    what->choice++;
-    if (what->choice < what->choices_count) {
-        return true;
-    }
-    what->choice = 0;
-    what->names++;
-    if (what->names <= what->names_count) {
-        return true;
-    }
-    what->names = 0;
-    what->at++;
-    return what->reached;
-}
-
 static unsigned all_states(const trace *what)
 {
     unsigned states = 0;
-    cut first = {.at = 1};
+    world_cut first = {.at = 1};
     do {
         run(what, &first, NULL);
         states++;
-    } while (next_state(&first));
+    } while (world_next_state(&first));
     print_message("%u states of %llu moments\n", states, (unsigned long long)first.at - 1);
     return states;
 }
@@ -210,16 +169,44 @@ static void states__of_a_recovery_that_is_cut_itself(void **state)
     (void)state;
     const trace what = {prepare_nothing, act_one_batch};
     unsigned states = 0;
-    cut first = {.at = 1};
+    world_cut first = {.at = 1};
     do {
-        cut second = {.at = 1};
+        world_cut second = {.at = 1};
         do {
             run(&what, &first, &second);
             states++;
-        } while (next_state(&second));
-    } while (next_state(&first));
+        } while (world_next_state(&second));
+    } while (world_next_state(&first));
     print_message("%u states\n", states);
     assert_true(states > 500);
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+/* Whatever fails while a store is opened, the next open finds all of it. */
+static void states__of_an_open_in_which_an_operation_fails(void **state)
+{
+    (void)state;
+    static world it; /* large */
+    bool has_failed = true;
+    for (uint64_t k = 1; has_failed; k++) {
+        begin_world(&it, 3);
+        assert_int_equal(open_world(&it, NULL), THEATER_OK);
+        act_grow(&it);
+        theater__store_close(it.store);
+        it.store = NULL;
+        simdisk_fail_at(it.disk, SIMDISK_ANY, k, EIO);
+        (void)open_world(&it, NULL);
+        has_failed = simdisk_has_failed(it.disk);
+        theater__store_close(it.store);
+        it.store = NULL;
+        simdisk_fail_at(it.disk, SIMDISK_ANY, 0, 0);
+        assert_int_equal(open_and_check(&it, NULL), THEATER_OK);
+        if (it.violation != NULL) {
+            fail_msg("operation %llu: %s", (unsigned long long)k, it.violation);
+        }
+        end_world(&it);
+    }
 }
 
 /* ---- components ------------------------------------------------------------------------------ */
@@ -228,7 +215,7 @@ static void states__of_a_recovery_that_is_cut_itself(void **state)
  * A process is killed while it puts a component, another one puts the same, and then the power goes
  * off: what was put is there, whatever the first one left half done.
  */
-static void put_twice(uint64_t killed_at, cut *last, bool *out_reached)
+static void put_twice(uint64_t killed_at, world_cut *last, bool *out_reached)
 {
     static const uint8_t bytes[] = "(component)";
     const theater_bytes component = {bytes, sizeof(bytes)};
@@ -243,7 +230,7 @@ static void put_twice(uint64_t killed_at, cut *last, bool *out_reached)
     simdisk_kill(it.disk);
     assert_int_equal(open_world(&it, NULL), THEATER_OK);
     assert_int_equal(theater__store_put_component(it.store, &digest, component, NULL), THEATER_OK);
-    power_off(&it, last);
+    world_power_off(&it, last);
     assert_int_equal(open_world(&it, NULL), THEATER_OK);
     theater__buffer found = {0};
     theater_error err = THEATER_ERROR_INIT;
@@ -261,11 +248,11 @@ static void states__of_a_component_that_was_put_by_a_killed_process_too(void **s
     unsigned states = 0;
     bool reached = true;
     for (uint64_t killed_at = 1; reached; killed_at++) {
-        cut last = {.at = 1};
+        world_cut last = {.at = 1};
         do {
             put_twice(killed_at, &last, &reached);
             states++;
-        } while (next_state(&last) && last.at == 1);
+        } while (world_next_state(&last) && last.at == 1);
     }
     print_message("%u states\n", states);
     assert_true(states > 10);
@@ -281,6 +268,7 @@ int main(void)
         cmocka_unit_test(states__of_a_store_that_is_made),
         cmocka_unit_test(states__of_a_change_of_segments_with_its_indexes),
         cmocka_unit_test(states__of_a_recovery_that_is_cut_itself),
+        cmocka_unit_test(states__of_an_open_in_which_an_operation_fails),
         cmocka_unit_test(states__of_a_component_that_was_put_by_a_killed_process_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* States of one moment: more would be a trace that is not short. */
+#define CHOICES_MAX 65536u
+
 theater_status open_world(world *it, theater_error *err)
 {
     theater__store_options options = {.url = "log:" DIRECTORY};
@@ -378,4 +381,31 @@ void print_verdict(const world_case *what, const world_verdict *verdict)
     print_message("seed %llu, harm %d: %s %s\n", (unsigned long long)what->seed, (int)what->harm,
                   verdict->violation != NULL ? verdict->violation : "all promises kept",
                   verdict->detail);
+}
+
+/* ---- cuts ------------------------------------------------------------------------------------ */
+
+void world_power_off(world *it, world_cut *cut)
+{
+    cut->reached = simdisk_operations(it->disk) >= cut->at;
+    theater__store_close(it->store);
+    it->store = NULL;
+    simdisk_crash_chosen(it->disk, cut->names, cut->choice, &cut->names_count, &cut->choices_count);
+    assert_true(cut->choices_count <= CHOICES_MAX);
+}
+
+bool world_next_state(world_cut *cut)
+{
+    cut->choice++;
+    if (cut->choice < cut->choices_count) {
+        return true;
+    }
+    cut->choice = 0;
+    cut->names++;
+    if (cut->names <= cut->names_count) {
+        return true;
+    }
+    cut->names = 0;
+    cut->at++;
+    return cut->reached;
 }

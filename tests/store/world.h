@@ -79,4 +79,22 @@ theater_status open_and_check(world *it, theater_error *err);
 /* The same, but the power may go off while it opens, several times. */
 void start_world(world *it);
 
+/*
+ * One power cut of all that there may be. In: where, and what is left. Out: whether it came, and
+ * how many others there are.
+ */
+typedef struct world_cut {
+    uint64_t at; /* operation */
+    unsigned names;
+    uint64_t choice;
+    bool reached;
+    unsigned names_count;
+    uint64_t choices_count;
+} world_cut;
+
+/* Closes the store, if it is open, with the power off; then what the cut says is left. */
+void world_power_off(world *it, world_cut *cut);
+/* The next state of a cut, or of the next operation; false behind the last one. */
+bool world_next_state(world_cut *cut);
+
 #endif
