@@ -18,6 +18,7 @@ extern const cli_command cli_command_replay;
 extern const cli_command cli_command_chain_show;
 extern const cli_command cli_command_chain_export;
 extern const cli_command cli_command_backup;
+extern const cli_command cli_command_prune;
 extern const cli_command cli_command_bench_sleepers;
 extern const cli_command cli_command_bench_lateness;
 extern const cli_command cli_command_bench_rate;

@@ -27,6 +27,7 @@ static const cli_command *const commands[] = {
     &cli_command_chain_show,
     &cli_command_chain_export,
     &cli_command_backup,
+    &cli_command_prune,
     &cli_command_bench_sleepers,
     &cli_command_bench_lateness,
     &cli_command_bench_rate,

@@ -5,6 +5,7 @@
  */
 #include "term.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,4 +36,18 @@ const char *cli_term_bold(void)
 const char *cli_term_plain(void)
 {
     return has_emphasis() ? "\x1b[0m" : "";
+}
+
+void cli_term_progress(const char *what, uint64_t done, uint64_t total)
+{
+    if (!cli_term_has_stderr()) {
+        return;
+    }
+    if (total == 0) {
+        (void)fputs("\r\x1b[K", stderr);
+    } else {
+        unsigned percent = done >= total ? 100 : (unsigned)((double)done * 100 / (double)total);
+        (void)fprintf(stderr, "\rtheater: %s, %u %%", what, percent);
+    }
+    (void)fflush(stderr);
 }

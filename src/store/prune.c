@@ -487,6 +487,10 @@ static theater_status plan(prune_run *run, theater__compact_walk *walk, theater_
 static theater_status prune_open(prune_run *run, theater_error *err)
 {
     theater__logstore *log = run->log;
+    if (log->sequence > UINT64_MAX / 2) {
+        return theater__fail(err, THEATER_ERR_CORRUPT,
+                             "store '%s' is damaged: no log has so many groups", log->directory);
+    }
     if (!run->what->dry_run) {
         /* So that the log says of all its groups that they are durable. */
         theater__logstore_commit_close(log);
@@ -511,10 +515,7 @@ static theater_status prune_open(prune_run *run, theater_error *err)
     visit_chosen(run);
     run->result.components_count = run->unused_count;
     if (run->result.actors_count > 0 && !run->what->dry_run) {
-        status = walk.sequence > UINT64_MAX / 2
-                     ? theater__fail(err, THEATER_ERR_LIMIT, "store '%s' has too many groups",
-                                     log->directory)
-                     : rewrite(run, &walk, err);
+        status = rewrite(run, &walk, err);
     }
     run->result.size_after = size_of_store(log);
     return status;
@@ -524,7 +525,12 @@ theater_status theater__logstore_prune_with(const theater__logstore_options *opt
                                             const theater__prune *what, theater__pruned *out_pruned,
                                             theater_error *err)
 {
-    theater__store_options store = {.must_exist = true, .log = what->log, .wall = what->wall};
+    theater__store_options store = {
+        .must_exist = true,
+        .adopt = what->adopt,
+        .log = what->log,
+        .wall = what->wall,
+    };
     theater__logstore_options all = *options;
     theater__store *opened = NULL;
     memcpy(store.boot, what->boot, sizeof(store.boot));

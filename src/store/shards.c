@@ -553,7 +553,11 @@ static theater_status prune_shard(const char *directory, uint32_t shard, uint32_
         return theater__fail_nomem(err);
     }
     if (what->ids_count > 0 && its_own.ids_count == 0) {
-        return THEATER_OK;
+        /* Nobody of this shard: it is looked at, so that the sum is one of all. */
+        its_own.dry_run = true;
+        its_own.has_before = true;
+        its_own.before.ms = 0;
+        its_own.visit = NULL;
     }
     its_own.ids = ids;
     theater__pruned pruned = {0};

@@ -257,11 +257,12 @@ typedef struct theater__prune {
     bool has_before; /* only those whose last event was not recorded after this: */
     theater_wall before;
     bool dry_run;                         /* nothing is removed */
+    bool adopt;                           /* as when a store is opened, as are boot and wall */
     theater__prune_actor_fn *visit;       /* or NULL */
     theater__prune_progress_fn *progress; /* or NULL */
     void *userdata;
     theater__log log;
-    uint8_t boot[16]; /* as when a store is opened */
+    uint8_t boot[16];
     theater_wall wall;
 } theater__prune;
 
