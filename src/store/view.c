@@ -58,19 +58,20 @@ theater_status theater__view_load(const theater__log_view *view, theater__io *io
                                   const char *directory, uint32_t number,
                                   theater__buffer *out_bytes, theater_error *err)
 {
-    theater_status status = theater__segment_load(io, directory, number, out_bytes, err);
-    if (status != THEATER_ERR_NOTFOUND || !view->is_marked) {
-        return status;
+    if (!view->is_marked) {
+        return theater__segment_load(io, directory, number, out_bytes, err);
     }
+    theater_status status = theater__segment_load(io, directory, number, out_bytes, NULL);
     THEATER_AUTOFREE char *compact = theater__path_in(directory, COMPACT_NAME);
     if (compact == NULL) {
         return theater__fail_nomem(err);
     }
-    status = theater__segment_load(io, compact, number, out_bytes, err);
+    if (status == THEATER_ERR_NOTFOUND) {
+        status = theater__segment_load(io, compact, number, out_bytes, NULL);
+    }
     /* If it is in neither, it was moved in between. */
-    return status == THEATER_ERR_NOTFOUND
-               ? theater__segment_load(io, directory, number, out_bytes, err)
-               : status;
+    return status == THEATER_OK ? status
+                                : theater__segment_load(io, directory, number, out_bytes, err);
 }
 
 static int read_head(theater__io *io, const char *directory, uint32_t number, uint8_t *data,
