@@ -33,7 +33,8 @@ theater_status theater__compact_tell(theater__compact_progress *progress, uint64
     progress->done += bytes;
     if (progress->tell != NULL &&
         progress->tell(progress->done, progress->total, progress->userdata) != 0) {
-        return theater__fail(err, THEATER_ERR_CANCELLED, "interrupted; the store is as it was");
+        return theater__fail(err, THEATER_ERR_CANCELLED,
+                             "interrupted; what was not pruned yet is as it was");
     }
     return THEATER_OK;
 }

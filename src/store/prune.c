@@ -449,7 +449,13 @@ static theater_status rewrite(prune_run *run, const theater__compact_walk *walk,
     (void)log->io->close(log->io, log->write_fd);
     log->write_fd = -1;
     log->spans_count = 0;
-    return theater__compact_finish(log, &mark, run->unused, true, err);
+    status = theater__compact_finish(log, &mark, run->unused, true, err);
+    THEATER_AUTOFREE char *reserve = theater__path_in(log->directory, "reserve");
+    if (status == THEATER_OK && reserve != NULL) {
+        /* It was made for all of them; the next open makes one for those that are left. */
+        (void)log->io->unlink(log->io, reserve);
+    }
+    return status;
 }
 
 static theater_status plan(prune_run *run, theater__compact_walk *walk, theater_error *err)
