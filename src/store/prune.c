@@ -493,7 +493,7 @@ static theater_status plan(prune_run *run, theater__compact_walk *walk, theater_
 static theater_status prune_open(prune_run *run, theater_error *err)
 {
     theater__logstore *log = run->log;
-    if (log->sequence > UINT64_MAX / 2) {
+    if (log->sequence > FORMAT_SEQUENCE_LIMIT / 2) {
         return theater__fail(err, THEATER_ERR_CORRUPT,
                              "store '%s' is damaged: no log has so many groups", log->directory);
     }
@@ -502,7 +502,8 @@ static theater_status prune_open(prune_run *run, theater_error *err)
         theater__logstore_commit_close(log);
     }
     run->result.size_before = size_of_store(log);
-    run->progress.total = 3 * run->result.size_before;
+    /* Read, and if somebody goes read again for the copy, which is then read back. */
+    run->progress.total = (run->what->dry_run ? 1 : 3) * run->result.size_before;
     theater__compact_walk walk = {
         .log = log,
         .directory = log->directory,
@@ -519,6 +520,7 @@ static theater_status prune_open(prune_run *run, theater_error *err)
         return status;
     }
     visit_chosen(run);
+    run->progress.total = 2 * run->progress.done + theater__compact_space(log, run->stay_size);
     run->result.components_count = run->unused_count;
     if (run->result.actors_count > 0 && !run->what->dry_run) {
         status = rewrite(run, &walk, err);

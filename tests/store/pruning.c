@@ -72,8 +72,11 @@ int pruning_set_up(void **state)
         for (unsigned i = 0; i < ACTORS_COUNT; i++) {
             it->actors[i]->has_ended = round == 11 && i % 2 == 1;
             it->actors[i]->owes_output = round == 11 && i == 5;
-            work_expect_durable(
-                it->log, work_step(it->actors[i], it->log, round == 11 ? 2 : round == 0 ? 1 : round % 3, 300));
+            work_expect_durable(it->log, work_step(it->actors[i], it->log,
+                                                   round == 11  ? 2
+                                                   : round == 0 ? 1
+                                                                : round % 3,
+                                                   300));
         }
     }
     *state = it;
