@@ -421,7 +421,7 @@ static theater_status make_copy(prune_run *run, const theater__compact_walk *wal
         return THEATER_OK;
     }
     /* If the mark is there all the same (its directory could not be synced), the copy stays. */
-    theater__format_mark mark;
+    theater__format_mark mark = {0};
     theater__buffer digests = {0};
     if (theater__compact_read_mark(log->io, log->directory, &mark, &digests, NULL) ==
         THEATER_ERR_NOTFOUND) {
@@ -440,7 +440,7 @@ static theater_status make_copy(prune_run *run, const theater__compact_walk *wal
 static theater_status rewrite(prune_run *run, const theater__compact_walk *walk, theater_error *err)
 {
     theater__logstore *log = run->log;
-    theater__format_mark mark;
+    theater__format_mark mark = {0};
     theater_status status = make_copy(run, walk, &mark, err);
     if (status != THEATER_OK) {
         return status;

@@ -439,7 +439,7 @@ static theater_status remove_unfinished(theater__logstore *log)
 
 theater_status theater__compact_settle(theater__logstore *log, theater_error *err)
 {
-    theater__format_mark mark;
+    theater__format_mark mark = {0};
     theater__buffer digests = {0};
     theater_error none = THEATER_ERROR_INIT;
     bool gone_on = false;

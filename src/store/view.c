@@ -48,7 +48,7 @@ theater_status theater__view_open(theater__io *io, const char *directory,
                                   theater__log_view *out_view, theater_error *err)
 {
     memset(out_view, 0, sizeof(*out_view));
-    theater__format_mark mark;
+    theater__format_mark mark = {0};
     return find_mark(io, directory, &mark)
                ? number_all(&mark, out_view, err)
                : theater__segment_list(io, directory, &out_view->numbers, &out_view->count, err);
@@ -104,7 +104,7 @@ int theater__view_head(const theater__log_view *view, theater__io *io, const cha
 
 uint32_t theater__view_first(theater__io *io, const char *directory)
 {
-    theater__format_mark mark;
+    theater__format_mark mark = {0};
     if (find_mark(io, directory, &mark)) {
         return mark.new_first;
     }
