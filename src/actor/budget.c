@@ -6,8 +6,9 @@
  * stayed. It ends live turns alone, at an epoch check or behind the request that they make next.
  *
  * CPU time is a system call to read, and most polls are shorter than that. So they are counted by
- * elapsed time, which is no less, until one of them is long: from then on CPU time is read at the
- * beginning and at the end of each. What the estimate adds on a busy machine is one slice.
+ * elapsed time, which is no less, until one of them is long: then CPU time is read at the beginning
+ * and at the end of each, until they are short again. What the estimate adds on a busy machine is
+ * one slice now and then.
  */
 #include "internal.h"
 
@@ -44,7 +45,7 @@ static uint64_t cpu_since_last_check(theater__turn *turn)
         used_ns = used_ns < ESTIMATE_NS_MAX ? used_ns : ESTIMATE_NS_MAX;
     }
     turn->has_cpu_base = true;
-    turn->is_counted_exactly = true;
+    turn->is_counted_exactly = used_ns >= EXACT_FROM_NS / 2;
     turn->cpu_base_ns = now_ns;
     return used_ns;
 }

@@ -171,7 +171,7 @@ void actor_free_live(theater_host *host, live *l)
     }
     theater__buffer_deinit(&l->history);
     theater__buffer_deinit(&l->end_value);
-    host->due_count -= l->is_due;
+    turn_forget_due(host, l);
     theater__free(l);
     a->live = NULL;
     host->lives_count--;

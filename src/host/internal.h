@@ -53,12 +53,14 @@
 #define ROUND_NS 10000000u
 /* Timers popped and actors stepped in one iteration, before the clock is read again. */
 #define POP_BUDGET 256u
+/* Who is due and has not run yet has a live part: in a storm the others stay in the queue. */
+#define DUE_WAITING_MAX 1024u
 /*
- * Who is due and has not run yet has a live part: in a storm the others stay in the queue. Few of
- * them, so that what is brought in for a wake is still in the processor's cache when it runs, and
- * when it is taken down: with 1,024 of them each wake cost half as much again.
+ * Of them, those that have to be brought into memory. Few, so that what is brought in for a wake is
+ * still in the processor's cache when it runs, and when it is taken down: with 1,024 of them each
+ * wake cost half as much again.
  */
-#define DUE_WAITING_MAX 8u
+#define DUE_ABSENT_MAX 8u
 #define STEP_BUDGET 256u
 /* Turns taken down in one idle iteration: each costs some 50 us, and someone may come due. */
 #define SWEEP_BUDGET 4u
@@ -126,6 +128,7 @@ struct live {
     theater__buffer end_value; /* encoded; empty: none */
     uint64_t end_seq;          /* the request it is for; 0: whichever is open */
     bool is_due;               /* by its timer, and counted in host.due_count */
+    bool is_absent;            /* and it was not in memory then: in host.absent_count, too */
     bool is_own_end;           /* an effect's handler gave it */
     theater_mono due_mono;     /* DUE: when it should have been */
     theater_wall due_wall;
@@ -225,6 +228,7 @@ struct theater_host {
     theater__list waiters; /* for what was in flight when they came, see durable.c */
     uint32_t lives_count;
     uint32_t due_count;      /* lives whose timer was popped and whose wait's end is not recorded */
+    uint32_t absent_count;   /* of them, those that were not in memory */
     uint32_t loading_count;  /* reads under way */
     uint32_t resident_count; /* turns in memory, those in the graveyard included */
     uint32_t entering_count; /* turns on their way into memory: they have a place already */
@@ -353,6 +357,8 @@ bool turn_is_urgent(const live *l);
 void turn_ready(theater_host *host, live *l);
 void turn_step(theater_host *host, live *l);
 /* A timer came due. */
+/* It is no longer counted as due. */
+void turn_forget_due(theater_host *host, live *l);
 void turn_due(theater_host *host, uint32_t index, theater_mono due_mono, theater_wall due_wall);
 
 /* ---- commit.c ---- */

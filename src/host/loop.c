@@ -57,7 +57,7 @@ static void notice_step(theater_host *host)
 /* Enough of those who are due wait for their turn: the next ones lose nothing in the queue. */
 static bool is_storm(const theater_host *host)
 {
-    return host->due_count >= DUE_WAITING_MAX;
+    return host->due_count >= DUE_WAITING_MAX || host->absent_count >= DUE_ABSENT_MAX;
 }
 
 /*

@@ -53,16 +53,25 @@ void turn_due(theater_host *host, uint32_t index, theater_mono due_mono, theater
     if (act_end_wait(host, index, 0, outcome, NULL, NULL, NULL)) {
         THEATER_ASSERT(!l->is_due);
         l->is_due = true;
+        l->is_absent = l->turn == NULL;
         host->due_count++;
+        host->absent_count += l->is_absent;
     }
+}
+
+void turn_forget_due(theater_host *host, live *l)
+{
+    THEATER_ASSERT(host->due_count >= l->is_due && host->absent_count >= l->is_absent);
+    host->due_count -= l->is_due;
+    host->absent_count -= l->is_absent;
+    l->is_due = false;
+    l->is_absent = false;
 }
 
 /* What was to end the open request has done so, or was for another one. */
 static void forget_end(theater_host *host, live *l)
 {
-    THEATER_ASSERT(host->due_count >= l->is_due);
-    host->due_count -= l->is_due;
-    l->is_due = false;
+    turn_forget_due(host, l);
     l->has_end = false;
 }
 

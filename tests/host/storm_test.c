@@ -41,11 +41,12 @@ static void storm(bool has_log)
     harness_run(&h);
     assert_true(due_max > 0);
     assert_true(h.host->stats.replays >= ACTORS_COUNT - PLACES); /* it was a storm */
-    assert_true(due_max <= DUE_WAITING_MAX);
+    assert_true(due_max <= DUE_ABSENT_MAX + PLACES);
     if (!has_log) { /* with one, those who have ended and are not durable yet come to it */
-        assert_true(lives_max <= DUE_WAITING_MAX + PLACES + STEP_BUDGET);
+        assert_true(lives_max <= DUE_ABSENT_MAX + PLACES + STEP_BUDGET);
     }
     assert_int_equal(h.host->due_count, 0);
+    assert_int_equal(h.host->absent_count, 0);
     assert_int_equal(h.host->stats.wakes, ACTORS_COUNT);
     harness_close(&h);
 }
