@@ -136,10 +136,10 @@ static theater_status load_segment(backup *it, uint32_t number, bool is_first, b
             return status;
         }
         size_t size = intact_upto(it, number, &scan);
-        bool is_whole =
-            is_last ? theater__scan_find_group(&scan, size != 0 ? size : FORMAT_SEGMENT_HEADER_SIZE,
-                                               &group) == SIZE_MAX
-                    : theater__all_zero(it->bytes.data + size, it->bytes.size - size);
+        /* Of a write that is under way the header may be there and its records not yet. */
+        size_t behind = size != 0 ? size + FORMAT_ALIGNMENT : FORMAT_SEGMENT_HEADER_SIZE;
+        bool is_whole = is_last ? theater__scan_find_group(&scan, behind, &group) == SIZE_MAX
+                                : theater__all_zero(it->bytes.data + size, it->bytes.size - size);
         if (is_whole && (size > 0 || (is_last && !is_first))) {
             *out_size = size;
             return THEATER_OK;

@@ -254,6 +254,27 @@ static void backup__of_a_damaged_log_is_no_shorter_copy(void **state)
     assert_int_equal(theater__store_backup(it->url, it->copy, NULL), THEATER_OK);
 }
 
+/* A write that is under way is seen up to anywhere: what is whole in front of it is copied. */
+static void backup__of_a_log_that_is_being_written_ends_in_front_of_that(void **state)
+{
+    original *it = *state;
+    theater__store_close(it->store);
+    it->store = NULL;
+    char path[200];
+    char copy[160];
+    (void)snprintf(path, sizeof(path), "%s/s/00000001.log", it->directory);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    for (off_t size = status.st_size; size > status.st_size - 1000; size -= 56) {
+        theater_error err = THEATER_ERROR_INIT;
+        (void)snprintf(copy, sizeof(copy), "%s/copy%u", it->directory, (unsigned)size);
+        assert_int_equal(truncate(path, size), 0);
+        theater_status made = theater__store_backup(it->url, copy, &err);
+        assert_string_equal(err.message, "");
+        assert_int_equal(made, THEATER_OK);
+    }
+}
+
 static void copy__by_other_means_is_noticed(void **state)
 {
     original *it = *state;
@@ -281,6 +302,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(backup__of_a_damaged_store_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(backup__of_a_damaged_log_is_no_shorter_copy, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            backup__of_a_log_that_is_being_written_ends_in_front_of_that, set_up, tear_down),
         cmocka_unit_test_setup_teardown(copy__by_other_means_is_noticed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
