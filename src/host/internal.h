@@ -136,7 +136,8 @@ struct live {
     bool is_cancelled; /* the actor is to be ended */
     char cancel_by[BY_MAX];
     bool is_effect_begun;
-    act_note *acts; /* whose doer waits until they are durable */
+    uint64_t stays_ns; /* dropped while it worked: not again before it has worked so long */
+    act_note *acts;    /* whose doer waits until they are durable */
 };
 
 /* One batch in flight. */

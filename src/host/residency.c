@@ -124,6 +124,7 @@ static bool evict_one(theater_host *host, bool is_for_due)
         if (!commit_turn(host, l)) { /* what it did goes on from its chain */
             return false;
         }
+        l->stays_ns = 2 * theater__turn_call_cpu_ns(l->turn); /* or it would never get on */
         drop_turn(host, l);
         theater__list_push(&host->starved, &l->link);
         return true;

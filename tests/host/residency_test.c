@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ACTORS_COUNT 12u
 
@@ -267,6 +268,35 @@ static void spinners__keep_nobody_out_who_is_due(void **state)
     harness_close(&h);
 }
 
+/* Some wake all the time and there are as many who work as there are places: who gives up a place
+ * again and again for those who are due comes to an end, too. */
+static void workers__get_done_beside_those_who_are_due(void **state)
+{
+    (void)state;
+    harness h;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    theater_id sippers[3];
+    options.live_max = 4;
+    harness_open(&h, &options, true);
+    theater_actor_component *hostile = harness_load(&h, GUESTS, "attacks.wat");
+    for (size_t i = 0; i < 3; i++) {
+        sippers[i] = harness_spawn(&h, hostile, "sip", "[1000,1000000]", NULL);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        (void)harness_spawn(&h, hostile, "toil", "[50000000,1]", NULL);
+    }
+    time_t begin = time(NULL);
+    while (h.ends_count < 4 && time(NULL) < begin + 20) {
+        assert_int_equal(theater_host_dispatch(h.host, NULL, NULL), THEATER_OK);
+    }
+    assert_int_equal(h.ends_count, 4);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(theater_host_cancel(h.host, sippers[i], NULL, NULL), THEATER_OK);
+    }
+    harness_run(&h);
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +306,7 @@ int main(void)
         cmocka_unit_test(long_call__stays_within_its_share),
         cmocka_unit_test(spinners__keep_nobody_out_who_is_due),
         cmocka_unit_test(replay__of_a_sleeper_leaves_it_asleep),
+        cmocka_unit_test(workers__get_done_beside_those_who_are_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
