@@ -238,6 +238,10 @@ static int run(const cli_command *command, int argc, char **argv)
         return cli_usage(command, "what was pruned is gone for good: name actors, or an age with "
                                   "--older-than");
     }
+    if (settings.dry_run && settings.adopt) {
+        return cli_usage(command, "a dry run changes nothing, so it adopts no copy: leave out "
+                                  "--adopt, or --dry-run");
+    }
     if (settings.older_than != NULL && !parse_age(settings.older_than, &it.options.older_than_ms)) {
         return cli_usage(command, "--older-than: '%s' is not a number and ms, s, m, h or d, as 30d",
                          settings.older_than);

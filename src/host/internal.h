@@ -225,6 +225,7 @@ struct theater_host {
     theater__list starved;     /* the others that do */
     theater__list stalled;     /* the store has too much in flight */
     theater__list flights;     /* batches in flight, the oldest first */
+    uint64_t admissions;       /* of who was starved */
     uint64_t flights_made;
     theater__list waiters; /* for what was in flight when they came, see durable.c */
     uint32_t lives_count;

@@ -15,11 +15,16 @@
 
 /* ---- leaving --------------------------------------------------------------------------------- */
 
+/* Of so many that get a place one is not due, even if somebody who is always wants one. */
+#define OTHERS_SHARE 8u
+
 void residency_admit(theater_host *host)
 {
-    theater__list *link = theater__list_pop(&host->starved_due);
+    bool is_turn_of_others = ++host->admissions % OTHERS_SHARE == 0;
+    theater__list *link =
+        theater__list_pop(is_turn_of_others ? &host->starved : &host->starved_due);
     if (link == NULL) {
-        link = theater__list_pop(&host->starved);
+        link = theater__list_pop(is_turn_of_others ? &host->starved_due : &host->starved);
     }
     if (link != NULL) {
         turn_ready(host, THEATER__LIST_OWNER(link, live, link));

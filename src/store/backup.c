@@ -60,7 +60,7 @@ static theater_status write_file(backup *it, const char *directory, const char *
     return result < 0 ? fail_write(it, result) : THEATER_OK;
 }
 
-/* Appends a whole small file. */
+/* Appends a whole small file. NOTFOUND: there is none. */
 static theater_status read_file(backup *it, const char *directory, const char *name)
 {
     theater__buffer_clear(&it->bytes);
@@ -90,9 +90,9 @@ static theater_status read_file(backup *it, const char *directory, const char *n
     if (result == -ENOMEM) {
         return theater__fail_nomem(it->err);
     }
-    return result >= 0
-               ? THEATER_OK
-               : theater__fail_errno(it->err, THEATER_ERR_IO, -result, "'%s' cannot be read", path);
+    theater_status status = result == -ENOENT ? THEATER_ERR_NOTFOUND : THEATER_ERR_IO;
+    return result >= 0 ? THEATER_OK
+                       : theater__fail_errno(it->err, status, -result, "'%s' cannot be read", path);
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */
@@ -188,6 +188,10 @@ static int copy_component(const char *name, void *userdata)
         return 1;
     }
     it->status = read_file(it, from, name);
+    if (it->status == THEATER_ERR_NOTFOUND) {
+        it->status = THEATER_OK; /* pruned since it was listed: no record that is left names it */
+        return 0;
+    }
     if (it->status != THEATER_OK) {
         return 1;
     }

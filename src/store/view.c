@@ -17,15 +17,47 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* The mark, if there is one that is this store's and tells of what is there. */
+static int read_head(theater__io *io, const char *directory, uint32_t number, uint8_t *data,
+                     size_t size, size_t *out_got)
+{
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(number, name);
+    THEATER_AUTOFREE char *path = theater__path_in(directory, name);
+    int fd = path == NULL ? -ENOMEM : io->open(io, path, O_RDONLY, 0);
+    if (fd < 0) {
+        return fd;
+    }
+    int result = theater__io_read_all(io, fd, data, size, 0, out_got);
+    (void)io->close(io, fd);
+    return result;
+}
+
+/* In DIR or in DIR/compact; and if it is in neither, it was moved in between. */
+static bool has_segment(theater__io *io, const char *directory, uint32_t number)
+{
+    THEATER_AUTOFREE char *compact = theater__path_in(directory, COMPACT_NAME);
+    uint8_t byte = 0;
+    size_t got = 0;
+    return compact != NULL && (read_head(io, directory, number, &byte, 1, &got) == 0 ||
+                               read_head(io, compact, number, &byte, 1, &got) == 0 ||
+                               read_head(io, directory, number, &byte, 1, &got) == 0);
+}
+
+/*
+ * The mark, if there is one that is this store's and tells of what is there: anyone may have made
+ * it, and it can name millions of segments.
+ */
 static bool find_mark(theater__io *io, const char *directory, theater__format_mark *out_mark)
 {
     theater__buffer digests = {0};
     uint8_t id[FORMAT_STORE_ID_SIZE];
     bool found = theater__compact_read_mark(io, directory, out_mark, &digests, NULL) == THEATER_OK;
     theater__buffer_deinit(&digests);
-    return found && (theater__store_id_read(io, directory, id, NULL) != THEATER_OK ||
-                     memcmp(id, out_mark->store_id, sizeof(id)) == 0);
+    return found &&
+           (theater__store_id_read(io, directory, id, NULL) != THEATER_OK ||
+            memcmp(id, out_mark->store_id, sizeof(id)) == 0) &&
+           has_segment(io, directory, out_mark->new_first) &&
+           has_segment(io, directory, out_mark->new_last);
 }
 
 static theater_status number_all(const theater__format_mark *mark, theater__log_view *out_view,
@@ -72,21 +104,6 @@ theater_status theater__view_load(const theater__log_view *view, theater__io *io
     /* If it is in neither, it was moved in between. */
     return status == THEATER_OK ? status
                                 : theater__segment_load(io, directory, number, out_bytes, err);
-}
-
-static int read_head(theater__io *io, const char *directory, uint32_t number, uint8_t *data,
-                     size_t size, size_t *out_got)
-{
-    char name[SEGMENT_NAME_SIZE];
-    theater__segment_name(number, name);
-    THEATER_AUTOFREE char *path = theater__path_in(directory, name);
-    int fd = path == NULL ? -ENOMEM : io->open(io, path, O_RDONLY, 0);
-    if (fd < 0) {
-        return fd;
-    }
-    int result = theater__io_read_all(io, fd, data, size, 0, out_got);
-    (void)io->close(io, fd);
-    return result;
 }
 
 int theater__view_head(const theater__log_view *view, theater__io *io, const char *directory,

@@ -270,31 +270,42 @@ static void spinners__keep_nobody_out_who_is_due(void **state)
 
 /* Some wake all the time and there are as many who work as there are places: who gives up a place
  * again and again for those who are due comes to an end, too. */
-static void workers__get_done_beside_those_who_are_due(void **state)
+static void work_beside(size_t sippers_count, size_t workers_count, uint32_t places)
 {
-    (void)state;
     harness h;
     theater_host_options options = THEATER_HOST_OPTIONS_INIT;
-    theater_id sippers[3];
-    options.live_max = 4;
+    theater_id sippers[32];
     harness_open(&h, &options, true);
     theater_actor_component *hostile = harness_load(&h, GUESTS, "attacks.wat");
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sippers_count; i++) {
         sippers[i] = harness_spawn(&h, hostile, "sip", "[1000,1000000]", NULL);
     }
-    for (size_t i = 0; i < 4; i++) {
-        (void)harness_spawn(&h, hostile, "toil", "[50000000,1]", NULL);
-    }
-    time_t begin = time(NULL);
-    while (h.ends_count < 4 && time(NULL) < begin + 20) {
+    for (size_t i = 0; i < 200; i++) { /* until it costs something to bring one back */
         assert_int_equal(theater_host_dispatch(h.host, NULL, NULL), THEATER_OK);
     }
-    assert_int_equal(h.ends_count, 4);
-    for (size_t i = 0; i < 3; i++) {
+    options.live_max = places;
+    harness_reopen(&h, &options);
+    hostile = harness_load(&h, GUESTS, "attacks.wat");
+    for (size_t i = 0; i < workers_count; i++) {
+        (void)harness_spawn(&h, hostile, "toil", "[100000000,1]", NULL);
+    }
+    time_t begin = time(NULL);
+    while (h.ends_count < workers_count && time(NULL) < begin + 20) {
+        assert_int_equal(theater_host_dispatch(h.host, NULL, NULL), THEATER_OK);
+    }
+    assert_int_equal(h.ends_count, workers_count);
+    for (size_t i = 0; i < sippers_count; i++) {
         assert_int_equal(theater_host_cancel(h.host, sippers[i], NULL, NULL), THEATER_OK);
     }
     harness_run(&h);
     harness_close(&h);
+}
+
+static void workers__get_done_beside_those_who_are_due(void **state)
+{
+    (void)state;
+    work_beside(3, 4, 4);
+    work_beside(32, 2, 8); /* somebody is always due and without a place */
 }
 
 int main(void)
