@@ -164,6 +164,24 @@ int theater__compact_discard(theater__logstore *log)
     return result == 0 ? log->io->fsync_directory(log->io, log->directory) : result;
 }
 
+/* Nobody is kept from working by what is left in a directory that is no part of the log any more:
+ * the next open tries again. */
+static void tell_left(const theater__logstore *log)
+{
+    theater__log_write(&log->base.log, THEATER_LOG_WARNING,
+                       "store '%s': '" COMPACT_NAME
+                       "', which a compaction left, cannot be removed; "
+                       "see what is in it",
+                       log->directory);
+}
+
+/* Somebody put other things there: a directory, or a file that stays while it is open elsewhere. */
+static bool is_of_others(int result)
+{
+    return result == -EISDIR || result == -ENOTEMPTY || result == -EEXIST || result == -EPERM ||
+           result == -EACCES;
+}
+
 /* ---- the copy takes the log's place ---------------------------------------------------------- */
 
 static theater_status fail_finish(const theater__logstore *log, int result, theater_error *err)
@@ -369,6 +387,10 @@ theater_status theater__compact_finish(theater__logstore *log, const theater__fo
     }
     if (result == 0) {
         result = theater__compact_discard(log);
+        if (is_of_others(result)) {
+            tell_left(log);
+            result = 0;
+        }
     }
     if (result == 0) {
         result = remove_mark(log);
@@ -427,12 +449,8 @@ static theater_status remove_unfinished(theater__logstore *log)
     if (path == NULL || log->io->is_directory(log->io, path) == -ENOENT) {
         return THEATER_OK;
     }
-    int result = theater__compact_discard(log);
-    if (result < 0) {
-        theater__log_write(&log->base.log, THEATER_LOG_WARNING,
-                           "store '%s': '" COMPACT_NAME "', which an interrupted compaction left, "
-                           "cannot be removed",
-                           log->directory);
+    if (theater__compact_discard(log) < 0) {
+        tell_left(log);
     }
     return THEATER_OK;
 }

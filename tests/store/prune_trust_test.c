@@ -224,6 +224,23 @@ static void prune__a_mark_that_lies_removes_nothing(void **state)
     pruning_expect_actors(it, GONE);
 }
 
+/* The file system's own, or a file that a network file system keeps while somebody reads it. */
+static void prune__what_others_put_beside_the_copy_holds_nobody(void **state)
+{
+    pruning *it = *state;
+    char path[300];
+    interrupt(it, 0);
+    (void)snprintf(path, sizeof(path), "%s/compact/lost+found", it->store);
+    assert_int_equal(mkdir(path, 0700), 0);
+    pruning_expect_actors(it, GONE);
+    assert_false(pruning_has(it, "compacted"));
+    assert_true(pruning_has(it, "compact"));
+    assert_int_equal(rmdir(path), 0);
+    pruning_close(it);
+    pruning_expect_actors(it, GONE);
+    assert_false(pruning_has(it, "compact"));
+}
+
 /* A part of the log itself as its copy: that does not begin a log, so the mark is void. */
 static void prune__a_mark_of_the_log_itself_is_void(void **state)
 {
@@ -548,6 +565,8 @@ int main(void)
                                         pruning_tear_down),
         cmocka_unit_test_setup_teardown(prune__a_mark_of_the_log_itself_is_void, pruning_set_up,
                                         pruning_tear_down),
+        cmocka_unit_test_setup_teardown(prune__what_others_put_beside_the_copy_holds_nobody,
+                                        pruning_set_up, pruning_tear_down),
         cmocka_unit_test_setup_teardown(prune__links_and_pipes_are_not_followed, pruning_set_up,
                                         pruning_tear_down),
         cmocka_unit_test_setup_teardown(prune__a_copy_that_was_damaged_since_removes_nothing,
