@@ -255,28 +255,13 @@ theater_status theater__backup_target(theater__io *io, const char *target, theat
                       : THEATER_OK;
 }
 
-typedef struct emptying {
-    theater__io *io;
-    const char *directory;
-} emptying;
-
-static int remove_name(const char *name, void *userdata)
-{
-    const emptying *it = userdata;
-    THEATER_AUTOFREE char *path = theater__path_in(it->directory, name);
-    int result = path == NULL ? -ENOMEM : it->io->unlink(it->io, path);
-    return result == -EISDIR ? 0 : result; /* components/ */
-}
-
 /* Removes what was copied so far. */
 static theater_status empty_target(backup *it)
 {
     THEATER_AUTOFREE char *components = theater__path_in(it->to, "components");
-    emptying what = {it->io, it->to};
-    int result = components == NULL ? -ENOMEM : it->io->list(it->io, it->to, remove_name, &what);
+    int result = components == NULL ? -ENOMEM : theater__remove_files(it->io, it->to);
     if (result == 0) {
-        what.directory = components;
-        result = it->io->list(it->io, components, remove_name, &what);
+        result = theater__remove_files(it->io, components);
     }
     return result < 0 && result != -ENOENT ? fail_write(it, result) : THEATER_OK;
 }

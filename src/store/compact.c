@@ -157,17 +157,9 @@ static int begin_segment(copy_writer *writer, uint32_t number)
     if (number > FORMAT_SEGMENT_NUMBER_MAX) {
         return -EFBIG;
     }
-    theater__format_segment header = {
-        .number = number,
-        .version = FORMAT_VERSION,
-        .wall = writer->log->wall,
-        .first_sequence = writer->sequence + 1,
-        .previous_group = writer->previous_group,
-    };
-    memcpy(header.store_id, writer->log->store_id, sizeof(header.store_id));
-    memcpy(header.boot, writer->log->boot, sizeof(header.boot));
     uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE];
-    theater__format_segment_encode(&header, bytes);
+    theater__segment_encode(writer->log, number, writer->sequence + 1, writer->previous_group,
+                            bytes);
     char name[SEGMENT_NAME_SIZE];
     theater__segment_name(number, name);
     THEATER_AUTOFREE char *path = theater__path_in(writer->directory, name);

@@ -371,6 +371,9 @@ theater_status theater__segment_load(theater__io *io, const char *directory, uin
 /* The header alone; -EBADMSG if it is not the intact one of this segment. */
 int theater__segment_header(theater__io *io, const char *directory, uint32_t number,
                             theater__format_segment *out_header);
+/* The header of a segment of this log, made now. */
+void theater__segment_encode(const theater__logstore *log, uint32_t number, uint64_t first_sequence,
+                             uint64_t previous_group, uint8_t out[FORMAT_SEGMENT_HEADER_SIZE]);
 /*
  * Makes segment `number` for the log, header written, file and directory synced; -errno or fd.
  * out_allocated: bytes of it that are on the disk.
@@ -378,6 +381,8 @@ int theater__segment_header(theater__io *io, const char *directory, uint32_t num
 int theater__segment_make(theater__logstore *log, uint32_t number, uint64_t *out_allocated);
 /* "DIR/name"; NULL without memory. */
 char *theater__path_in(const char *directory, const char *name);
+/* Removes all files of a directory; directories in it stay. -errno or 0. */
+int theater__remove_files(theater__io *io, const char *directory);
 /*
  * Puts a small file in its place, synced, whole or not at all, by way of "DIR/name.new"; 0 or
  * -errno.

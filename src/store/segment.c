@@ -30,6 +30,25 @@ char *theater__path_in(const char *directory, const char *name)
     return path;
 }
 
+typedef struct emptying {
+    theater__io *io;
+    const char *directory;
+} emptying;
+
+static int remove_file(const char *name, void *userdata)
+{
+    const emptying *it = userdata;
+    THEATER_AUTOFREE char *path = theater__path_in(it->directory, name);
+    int result = path == NULL ? -ENOMEM : it->io->unlink(it->io, path);
+    return result == -EISDIR ? 0 : result;
+}
+
+int theater__remove_files(theater__io *io, const char *directory)
+{
+    emptying it = {io, directory};
+    return io->list(io, directory, remove_file, &it);
+}
+
 int theater__replace_file(theater__io *io, const char *directory, const char *name,
                           const char *text, size_t size)
 {
@@ -253,22 +272,28 @@ static int make_new(theater__logstore *log, const char *path,
     return fd;
 }
 
+void theater__segment_encode(const theater__logstore *log, uint32_t number, uint64_t first_sequence,
+                             uint64_t previous_group, uint8_t out[FORMAT_SEGMENT_HEADER_SIZE])
+{
+    theater__format_segment header = {
+        .number = number,
+        .version = FORMAT_VERSION,
+        .wall = log->wall,
+        .first_sequence = first_sequence,
+        .previous_group = previous_group,
+    };
+    memcpy(header.store_id, log->store_id, sizeof(header.store_id));
+    memcpy(header.boot, log->boot, sizeof(header.boot));
+    theater__format_segment_encode(&header, out);
+}
+
 int theater__segment_make(theater__logstore *log, uint32_t number, uint64_t *out_allocated)
 {
     if (number > FORMAT_SEGMENT_NUMBER_MAX) {
         return -EFBIG;
     }
-    theater__format_segment header = {
-        .number = number,
-        .version = FORMAT_VERSION,
-        .wall = log->wall,
-        .first_sequence = log->sequence + 1,
-        .previous_group = log->previous_group,
-    };
-    memcpy(header.store_id, log->store_id, sizeof(header.store_id));
-    memcpy(header.boot, log->boot, sizeof(header.boot));
     uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE];
-    theater__format_segment_encode(&header, bytes);
+    theater__segment_encode(log, number, log->sequence + 1, log->previous_group, bytes);
 
     char name[SEGMENT_NAME_SIZE];
     theater__segment_name(number, name);

@@ -125,18 +125,6 @@ theater_status theater__compact_read_mark(theater__io *io, const char *directory
 
 /* ---- removing a copy ------------------------------------------------------------------------- */
 
-typedef struct removal {
-    theater__io *io;
-    const char *directory;
-} removal;
-
-static int remove_name(const char *name, void *userdata)
-{
-    const removal *it = userdata;
-    THEATER_AUTOFREE char *path = theater__path_in(it->directory, name);
-    return path == NULL ? -ENOMEM : it->io->unlink(it->io, path);
-}
-
 /* Removes DIR/compact with what is in it. */
 static int remove_copy(theater__logstore *log)
 {
@@ -148,8 +136,7 @@ static int remove_copy(theater__logstore *log)
     if (result < 0) {
         return result == -ENOENT ? 0 : result;
     }
-    removal what = {log->io, path};
-    result = log->io->list(log->io, path, remove_name, &what);
+    result = theater__remove_files(log->io, path);
     return result == 0 ? log->io->rmdir(log->io, path) : result;
 }
 
