@@ -215,7 +215,7 @@ static theater_status copy_components(backup *it)
     if (from == NULL || to == NULL) {
         return theater__fail_nomem(it->err);
     }
-    int result = it->io->mkdir(it->io, to, 0700);
+    int result = it->io->mkdir_inside(it->io, to, 0700);
     if (result < 0 && result != -EEXIST) {
         return fail_write(it, result);
     }

@@ -430,9 +430,10 @@ static theater_status load(outside_view *outside, uint32_t number, theater_error
 static theater_status find_seed(outside_view *outside, theater_error *err)
 {
     for (size_t i = 0; i < outside->log.count; i++) {
-        theater_status status = load(outside, outside->log.numbers[i], err);
-        if (status == THEATER_ERR_NOMEM) {
-            return status;
+        theater_error error = THEATER_ERROR_INIT;
+        theater_status status = load(outside, outside->log.numbers[i], &error);
+        if (status != THEATER_OK && theater__ends_look(&error)) {
+            return theater__fail_as(err, &error);
         }
         theater__format_segment header;
         if (status != THEATER_OK) {
@@ -477,9 +478,10 @@ static theater_status look(outside_view *outside, collection *collector, theater
             note(&collector->headers, format_place(outside->log.numbers[i - 1] + 1, 0),
                  "the segment", "is missing");
         }
-        theater_status status = load(outside, number, err);
-        if (status == THEATER_ERR_NOMEM) {
-            return status;
+        theater_error error = THEATER_ERROR_INIT;
+        theater_status status = load(outside, number, &error);
+        if (status != THEATER_OK && theater__ends_look(&error)) {
+            return theater__fail_as(err, &error);
         }
         if (status != THEATER_OK) {
             note(&collector->headers, format_place(number, 0), "the segment", "cannot be read");

@@ -290,7 +290,7 @@ static theater_status write_copy(copy_writer *writer, const theater__compact_wal
                                  theater_error *err)
 {
     theater__logstore *log = writer->log;
-    int result = log->io->mkdir(log->io, writer->directory, 0700);
+    int result = log->io->mkdir_inside(log->io, writer->directory, 0700);
     if (result == 0) {
         result = begin_segment(writer, walk->last + 1);
     }

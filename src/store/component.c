@@ -70,7 +70,7 @@ static int write_component(theater__logstore *log, const char *path, const char 
     if (directory == NULL) {
         return -ENOMEM;
     }
-    int result = log->io->mkdir(log->io, directory, 0700);
+    int result = log->io->mkdir_inside(log->io, directory, 0700);
     if (result < 0 && result != -EEXIST) {
         return result;
     }

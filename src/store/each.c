@@ -180,10 +180,11 @@ static theater_status walk_all(each_walk *walk, const theater__log_view *log, th
             stop = tell_damage(walk, NULL, format_place(numbers[i - 1] + 1, 0), "the segment",
                                "is missing");
         }
+        theater_error error = THEATER_ERROR_INIT;
         theater_status loaded =
-            theater__view_load(log, walk->io, walk->directory, numbers[i], &bytes, err);
-        if (loaded == THEATER_ERR_NOMEM) {
-            status = loaded;
+            theater__view_load(log, walk->io, walk->directory, numbers[i], &bytes, &error);
+        if (stop == 0 && loaded != THEATER_OK && theater__ends_look(&error)) {
+            status = theater__fail_as(err, &error);
         } else if (loaded != THEATER_OK && stop == 0) {
             stop = tell_damage(walk, NULL, format_place(numbers[i], 0), "the segment",
                                "cannot be read");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The operating system behind the log's I/O table. One system call a function and no policy: what a
- * failure means is decided by the callers. Only interruption by a signal is answered here, by
- * calling again: nothing was done yet then, and no dirty page has been given up.
+ * failure means is decided by the callers. Files are made and opened with more, since anyone may
+ * have been there, and since what root makes is the owner's. Only interruption by a signal is
+ * answered here, by calling again: nothing was done yet then, and no dirty page has been given up.
  */
 #include "io.h"
 
@@ -11,12 +12,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+/* What was there and is gone when it is opened is made again; nobody does that for long. */
+#define CREATE_TRIES_MAX 8u
 
 static int open_again(const char *path, int flags, mode_t mode)
 {
@@ -27,6 +33,107 @@ static int open_again(const char *path, int flags, mode_t mode)
     return fd < 0 ? -errno : fd;
 }
 
+/* ---- whose it is ----------------------------------------------------------------------------- */
+
+/*
+ * A store belongs to whom its directory belongs to, who has to be able to open what root makes in
+ * it. Given away is only what was made just now: a file that is there already may be anybody's. So
+ * the directory is held meanwhile, and not looked up by its name again.
+ */
+static int open_parent(const char *path, const char **out_name)
+{
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    if (size >= sizeof(directory)) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(directory, path, size);
+    directory[size] = '\0';
+    *out_name = slash == NULL ? path : slash + 1;
+    return open_again(size > 0 ? directory : ".", O_PATH | O_DIRECTORY, 0);
+}
+
+/* Where nothing can be given away, on some file systems, it stays root's. */
+static void give_to_owner(int fd, int parent)
+{
+    struct stat above;
+    struct stat status;
+    if (fstat(parent, &above) == 0 && fstat(fd, &status) == 0 &&
+        (above.st_uid != status.st_uid || above.st_gid != status.st_gid) &&
+        fchown(fd, above.st_uid, above.st_gid) < 0) {
+        return;
+    }
+}
+
+static int open_at(int parent, const char *name, int flags, mode_t mode)
+{
+    int fd;
+    do {
+        fd = openat(parent, name, flags | O_CLOEXEC, mode);
+    } while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : fd;
+}
+
+/* As open_again() with O_CREAT. */
+static int open_as_root(const char *path, int flags, mode_t mode)
+{
+    const char *name = NULL;
+    int parent = open_parent(path, &name);
+    if (parent < 0) {
+        return parent;
+    }
+    int fd = -ENOENT;
+    for (unsigned i = 0; fd == -ENOENT && i < CREATE_TRIES_MAX; i++) {
+        fd = open_at(parent, name, flags | O_EXCL, mode);
+        if (fd >= 0) {
+            give_to_owner(fd, parent);
+        } else if (fd == -EEXIST && (flags & O_EXCL) == 0) {
+            fd = open_at(parent, name, flags & ~O_CREAT, 0); /* and if it was just removed, again */
+        }
+    }
+    (void)close(parent);
+    return fd;
+}
+
+/* Another directory in its place would hold something, or nothing that matters. */
+static bool is_empty(DIR *directory)
+{
+    bool found = false;
+    const struct dirent *entry = NULL;
+    do {
+        /* The stream is this call's own: no other thread can be reading from it. */
+        entry = readdir(directory); /* NOLINT(concurrency-mt-unsafe) */
+        found =
+            entry != NULL && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    } while (entry != NULL && !found);
+    return !found;
+}
+
+static int mkdir_as_root(const char *path, mode_t mode)
+{
+    const char *name = NULL;
+    int parent = open_parent(path, &name);
+    if (parent < 0) {
+        return parent;
+    }
+    int result = mkdirat(parent, name, mode) < 0 ? -errno : 0;
+    int fd = result < 0 ? result : open_at(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (directory != NULL) {
+        if (is_empty(directory)) {
+            give_to_owner(fd, parent);
+        }
+        (void)closedir(directory);
+    } else if (fd >= 0) {
+        (void)close(fd);
+    }
+    (void)close(parent);
+    return result;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
 /*
  * Whoever can write to a store's directory may have put anything there: a FIFO would hold us until
  * somebody comes to its other end, a link would lead what we write elsewhere. The directory itself
@@ -36,7 +143,9 @@ static int system_open(theater__io *io, const char *path, int flags, mode_t mode
 {
     (void)io;
     struct stat status;
-    int fd = open_again(path, flags | O_NOFOLLOW | O_NONBLOCK, mode);
+    flags |= O_NOFOLLOW | O_NONBLOCK;
+    int fd = (flags & O_CREAT) != 0 && geteuid() == 0 ? open_as_root(path, flags, mode)
+                                                      : open_again(path, flags, mode);
     if (fd == -ELOOP || fd == -ENXIO || fd == -EISDIR) { /* a link, a FIFO or socket, a directory */
         return -THEATER__ENOTREG;
     }
@@ -172,6 +281,11 @@ static int system_mkdir(theater__io *io, const char *path, mode_t mode)
     return mkdir(path, mode) < 0 ? -errno : 0;
 }
 
+static int system_mkdir_inside(theater__io *io, const char *path, mode_t mode)
+{
+    return geteuid() == 0 ? mkdir_as_root(path, mode) : system_mkdir(io, path, mode);
+}
+
 static int system_rmdir(theater__io *io, const char *path)
 {
     (void)io;
@@ -241,6 +355,7 @@ theater__io *theater__io_system(void)
         .rename = system_rename,
         .unlink = system_unlink,
         .mkdir = system_mkdir,
+        .mkdir_inside = system_mkdir_inside,
         .rmdir = system_rmdir,
         .is_directory = system_is_directory,
         .list = system_list,

@@ -21,7 +21,10 @@ typedef struct theater__io theater__io;
 typedef int theater__io_name_fn(const char *name, void *userdata);
 
 struct theater__io {
-    /* A regular file, else -THEATER__ENOTREG: links are not followed, and nothing is waited for. */
+    /*
+     * A regular file, else -THEATER__ENOTREG: links are not followed, and nothing is waited for. If
+     * root makes it, it belongs to whom the directory belongs to that it lies in.
+     */
     int (*open)(theater__io *io, const char *path, int flags, mode_t mode);
     int (*close)(theater__io *io, int fd);
     ssize_t (*pread)(theater__io *io, int fd, void *data, size_t size, uint64_t offset);
@@ -39,6 +42,8 @@ struct theater__io {
     int (*rename)(theater__io *io, const char *from, const char *to);
     int (*unlink)(theater__io *io, const char *path);
     int (*mkdir)(theater__io *io, const char *path, mode_t mode);
+    /* The same for a directory inside of a store's, which belongs to whom that one belongs to. */
+    int (*mkdir_inside)(theater__io *io, const char *path, mode_t mode);
     int (*rmdir)(theater__io *io, const char *path);
     /*
      * 0 if path is a directory itself; -ENOENT, or -ENOTDIR for anything else, a link to one too.

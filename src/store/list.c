@@ -89,18 +89,21 @@ static void hear(listing *list, const theater__format_group *group)
 
 /* ---- what is there --------------------------------------------------------------------------- */
 
-/* OK, CORRUPT, UNSUPPORTED, or IO if it cannot be read at all. */
+/* OK; CORRUPT, UNSUPPORTED, or IO if it cannot be read at all; and what ends the look. */
 static theater_status read_header(const listing *list, uint32_t number,
-                                  theater__format_segment *out_header)
+                                  theater__format_segment *out_header, theater_error *error)
 {
     uint8_t bytes[FORMAT_SEGMENT_HEADER_SIZE];
     size_t got = 0;
     int result = theater__view_head(&list->log, list->io, list->directory, number, bytes,
                                     sizeof(bytes), &got);
-    if (result < 0) {
-        return result == -ENOMEM ? THEATER_ERR_NOMEM : THEATER_ERR_IO;
+    if (result == -ENOMEM) {
+        return theater__fail_nomem(error);
     }
-    return theater__format_segment_decode(bytes, got, out_header);
+    if (theater__is_denied(-result)) {
+        return theater__fail_denied_segment(error, -result, list->directory, number);
+    }
+    return result < 0 ? THEATER_ERR_IO : theater__format_segment_decode(bytes, got, out_header);
 }
 
 /* From the id in the first intact segment header, else the one in store.id. */
@@ -108,9 +111,10 @@ static theater_status find_seed(listing *list, theater_error *err)
 {
     for (size_t i = 0; i < list->log.count; i++) {
         theater__format_segment header;
-        theater_status status = read_header(list, list->log.numbers[i], &header);
-        if (status == THEATER_ERR_NOMEM) {
-            return theater__fail_nomem(err);
+        theater_error error = THEATER_ERROR_INIT;
+        theater_status status = read_header(list, list->log.numbers[i], &header, &error);
+        if (theater__ends_look(&error)) {
+            return theater__fail_as(err, &error);
         }
         if (status == THEATER_ERR_UNSUPPORTED) {
             return theater__fail(err, status, "store '%s' was written by a newer version",
@@ -211,8 +215,8 @@ static theater_status walk_segment(listing *list, size_t index, theater_error *e
     theater_error error = THEATER_ERROR_INIT;
     theater_status status =
         theater__view_load(&list->log, list->io, list->directory, number, &list->bytes, &error);
-    if (status == THEATER_ERR_NOMEM) {
-        return theater__fail_nomem(err);
+    if (status != THEATER_OK && theater__ends_look(&error)) {
+        return theater__fail_as(err, &error);
     }
     if (status != THEATER_OK) {
         /* There is no group that could promise it, and none is needed: the file is there. */
@@ -262,6 +266,31 @@ static void check_gap(listing *list, size_t index)
     }
 }
 
+/*
+ * Of the segments that an index stands for, from *index on, there are only the headers to be seen.
+ * *index is the last of them then.
+ */
+static theater_status look_at_headers(listing *list, size_t *index, uint32_t to, theater_error *err)
+{
+    const theater__log_view *log = &list->log;
+    size_t first = *index;
+    for (size_t i = first; i < log->count && log->numbers[i] <= to; i++) {
+        theater__format_segment header = {0};
+        theater_error error = THEATER_ERROR_INIT;
+        if (i > first) {
+            check_gap(list, i);
+        }
+        theater_status status = read_header(list, log->numbers[i], &header, &error);
+        if (theater__ends_look(&error)) {
+            return theater__fail_as(err, &error);
+        }
+        check_header(list, log->numbers[i], status, &header);
+        list->broken.is_promised = list->broken.is_found; /* all of them were durable */
+        *index = i;
+    }
+    return THEATER_OK;
+}
+
 static theater_status look(listing *list, theater_error *err)
 {
     theater_status status = find_files(list, err);
@@ -269,22 +298,9 @@ static theater_status look(listing *list, theater_error *err)
         uint32_t to = 0;
         check_gap(list, i);
         status = use_index(list, list->log.numbers[i], &to, err);
-        if (status == THEATER_OK && to == 0) {
-            status = walk_segment(list, i, err);
+        if (status == THEATER_OK) {
+            status = to == 0 ? walk_segment(list, i, err) : look_at_headers(list, &i, to, err);
         }
-        /* Of what an index stands for there is only the header to be seen. */
-        for (bool is_first = true; to != 0 && i < list->log.count && list->log.numbers[i] <= to;
-             i++) {
-            theater__format_segment header = {0};
-            if (!is_first) {
-                check_gap(list, i);
-            }
-            check_header(list, list->log.numbers[i],
-                         read_header(list, list->log.numbers[i], &header), &header);
-            is_first = false;
-            list->broken.is_promised = list->broken.is_found; /* all of them were durable */
-        }
-        i -= to != 0; /* the loop's own step */
     }
     return status;
 }

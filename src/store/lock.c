@@ -124,7 +124,9 @@ void theater__logstore_undo(theater__logstore *log)
 /* Makes path's last component if it is not there, and makes that durable in the one above. */
 static int make_directory(theater__logstore *log, char *path, size_t size)
 {
-    int result = log->io->mkdir(log->io, path, 0700);
+    bool is_inside = log->is_shard && size == strlen(log->directory);
+    int result = is_inside ? log->io->mkdir_inside(log->io, path, 0700)
+                           : log->io->mkdir(log->io, path, 0700);
     if (result == -EEXIST) {
         return 0;
     }
@@ -340,6 +342,9 @@ theater_status theater__store_id_read(theater__io *io, const char *directory,
     int fd = io->open(io, path, O_RDONLY, 0);
     if (fd == -ENOENT || fd == -ENOTDIR) {
         return theater__fail(err, THEATER_ERR_NOTFOUND, "there is no store at '%s'", directory);
+    }
+    if (theater__is_denied(-fd)) {
+        return theater__fail_denied(err, -fd, path);
     }
     if (fd < 0) {
         return fd == -THEATER__ENOTREG

@@ -42,6 +42,7 @@ static theater__logstore *new_logstore(const theater__logstore_options *options)
     log->io = options->io != NULL ? options->io : theater__io_system();
     log->segment_size = options->segment_size != 0 ? options->segment_size : FORMAT_SEGMENT_SIZE;
     log->threadless = options->threadless;
+    log->is_shard = options->is_shard;
     memcpy(log->boot, options->store->boot, sizeof(log->boot));
     log->wall = options->store->wall;
     log->lock_fd = -1;

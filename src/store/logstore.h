@@ -155,6 +155,7 @@ typedef struct theater__logstore {
     uint32_t seed;
     uint64_t segment_size;
     bool threadless; /* poll commits; for simulations */
+    bool is_shard;
     uint8_t boot[16];
     theater_wall wall;
     int lock_fd;
@@ -234,6 +235,7 @@ typedef struct theater__logstore {
 typedef struct theater__logstore_options {
     const theater__store_options *store;
     const char *directory;
+    bool is_shard;         /* the directory lies in that of the store, and is its owner's */
     theater__io *io;       /* NULL: the system's */
     uint64_t segment_size; /* 0: FORMAT_SEGMENT_SIZE */
     bool threadless;
@@ -365,6 +367,16 @@ void theater__segment_name(uint32_t number, char out_name[SEGMENT_NAME_SIZE]);
  */
 theater_status theater__segment_list(theater__io *io, const char *directory, uint32_t **out_numbers,
                                      size_t *out_count, theater_error *err);
+/* Who may not read a file learns nothing about it; least of all that it is damaged. */
+bool theater__is_denied(int os_errno);
+/* A look ends with such a failure, or for want of memory; with any other the file is damaged. */
+bool theater__ends_look(const theater_error *error);
+/* Hands over an error; its status. */
+theater_status theater__fail_as(theater_error *err, const theater_error *error);
+/* IO, with what to do about it. */
+theater_status theater__fail_denied(theater_error *err, int os_errno, const char *path);
+theater_status theater__fail_denied_segment(theater_error *err, int os_errno, const char *directory,
+                                            uint32_t number);
 /* All bytes of one segment. CORRUPT if the file is longer than any segment. */
 theater_status theater__segment_load(theater__io *io, const char *directory, uint32_t number,
                                      theater__buffer *out_bytes, theater_error *err);

@@ -512,6 +512,9 @@ static theater_status look_at_header(recovery_run *recovery, size_t index, theat
     if (result == -ENOMEM) {
         return theater__fail_nomem(err);
     }
+    if (theater__is_denied(-result)) {
+        return theater__fail_denied_segment(err, -result, log->directory, number);
+    }
     if (result < 0 && result != -EBADMSG) {
         return theater__fail_errno(err, THEATER_ERR_IO, -result,
                                    "segment %u of store '%s' cannot be read", (unsigned)number,

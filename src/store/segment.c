@@ -30,6 +30,41 @@ char *theater__path_in(const char *directory, const char *name)
     return path;
 }
 
+bool theater__is_denied(int os_errno)
+{
+    return os_errno == EACCES || os_errno == EPERM;
+}
+
+bool theater__ends_look(const theater_error *error)
+{
+    return error->status == THEATER_ERR_NOMEM || theater__is_denied(error->os_errno);
+}
+
+theater_status theater__fail_as(theater_error *err, const theater_error *error)
+{
+    if (err != NULL) {
+        *err = *error;
+    }
+    return error->status;
+}
+
+theater_status theater__fail_denied(theater_error *err, int os_errno, const char *path)
+{
+    return theater__fail_errno(err, THEATER_ERR_IO, os_errno,
+                               "'%s' may not be read by this user; be its owner, or have root "
+                               "chown it",
+                               path);
+}
+
+theater_status theater__fail_denied_segment(theater_error *err, int os_errno, const char *directory,
+                                            uint32_t number)
+{
+    char name[SEGMENT_NAME_SIZE];
+    theater__segment_name(number, name);
+    THEATER_AUTOFREE char *path = theater__path_in(directory, name);
+    return path == NULL ? theater__fail_nomem(err) : theater__fail_denied(err, os_errno, path);
+}
+
 typedef struct emptying {
     theater__io *io;
     const char *directory;
@@ -147,6 +182,9 @@ theater_status theater__segment_list(theater__io *io, const char *directory, uin
         if (result == -ENOMEM) {
             return theater__fail_nomem(err);
         }
+        if (theater__is_denied(-result)) {
+            return theater__fail_denied(err, -result, directory);
+        }
         theater_status status = result == -ENOENT ? THEATER_ERR_NOTFOUND : THEATER_ERR_IO;
         return theater__fail_errno(err, status, -result, "the store '%s' cannot be read",
                                    directory);
@@ -201,6 +239,9 @@ theater_status theater__segment_load(theater__io *io, const char *directory, uin
     }
     theater__buffer_clear(out_bytes);
     int fd = io->open(io, path, O_RDONLY, 0);
+    if (theater__is_denied(-fd)) {
+        return theater__fail_denied(err, -fd, path);
+    }
     if (fd < 0) {
         theater_status status = fd == -ENOENT ? THEATER_ERR_NOTFOUND : THEATER_ERR_IO;
         return theater__fail_errno(err, status, -fd, "'%s' cannot be opened", path);

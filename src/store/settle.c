@@ -101,6 +101,9 @@ theater_status theater__compact_read_mark(theater__io *io, const char *directory
     if (result == -ENOMEM) {
         return theater__fail_nomem(err);
     }
+    if (theater__is_denied(-result)) {
+        return theater__fail_denied(err, -result, path);
+    }
     if (result < 0 && result != -EINVAL && result != -THEATER__ENOTREG) {
         return theater__fail_errno(err, THEATER_ERR_IO, -result, "'%s' cannot be read", path);
     }
@@ -225,16 +228,24 @@ static theater_status check_all_there(theater__logstore *log, const char *compac
                                       const theater__format_mark *mark, theater_error *err)
 {
     int result = log->io->is_directory(log->io, compact);
+    if (theater__is_denied(-result)) {
+        return theater__fail_denied(err, -result, compact);
+    }
     if (result < 0 && result != -ENOENT) {
         return theater__fail(err, THEATER_ERR_CORRUPT, "'%s' is not a directory", compact);
     }
     for (uint32_t number = mark->new_first; number <= mark->new_last; number++) {
+        const char *directory = compact;
         result = is_there(log, compact, number);
         if (result == 0) {
-            result = is_there(log, log->directory, number);
+            directory = log->directory;
+            result = is_there(log, directory, number);
         }
         if (result == -ENOMEM) {
             return theater__fail_nomem(err);
+        }
+        if (theater__is_denied(-result)) {
+            return theater__fail_denied_segment(err, -result, directory, number);
         }
         if (result <= 0) {
             return fail_missing(log, number, err);

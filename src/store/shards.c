@@ -231,6 +231,7 @@ static theater_status make_shard(const theater__logstore_options *options, uint3
     }
     theater__logstore_options all = *options;
     all.directory = path;
+    all.is_shard = true;
     all.threadless = true;
     theater__store *store = NULL;
     theater__recovered found;

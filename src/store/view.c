@@ -32,32 +32,56 @@ static int read_head(theater__io *io, const char *directory, uint32_t number, ui
     return result;
 }
 
-/* In DIR or in DIR/compact; and if it is in neither, it was moved in between. */
-static bool has_segment(theater__io *io, const char *directory, uint32_t number)
+/*
+ * OK: it is in DIR or in DIR/compact; and if it is in neither, it was moved in between. IO if it
+ * may not be read; NOTFOUND for whatever else.
+ */
+static theater_status find_segment(theater__io *io, const char *directory, uint32_t number,
+                                   theater_error *err)
 {
     THEATER_AUTOFREE char *compact = theater__path_in(directory, COMPACT_NAME);
+    const char *const places[] = {directory, compact, directory};
     uint8_t byte = 0;
     size_t got = 0;
-    return compact != NULL && (read_head(io, directory, number, &byte, 1, &got) == 0 ||
-                               read_head(io, compact, number, &byte, 1, &got) == 0 ||
-                               read_head(io, directory, number, &byte, 1, &got) == 0);
+    for (unsigned i = 0; i < 3 && compact != NULL; i++) {
+        int result = read_head(io, places[i], number, &byte, 1, &got);
+        if (theater__is_denied(-result)) {
+            return theater__fail_denied_segment(err, -result, places[i], number);
+        }
+        if (result == 0) {
+            return THEATER_OK;
+        }
+    }
+    return compact == NULL ? theater__fail_nomem(err) : THEATER_ERR_NOTFOUND;
 }
 
 /*
  * The mark, if there is one that is this store's and tells of what is there: anyone may have made
- * it, and it can name millions of segments.
+ * it, and it can name millions of segments. NOTFOUND, without words: there is none. IO: it, or what
+ * it tells of, may not be read, so what the log is cannot be known.
  */
-static bool find_mark(theater__io *io, const char *directory, theater__format_mark *out_mark)
+static theater_status find_mark(theater__io *io, const char *directory,
+                                theater__format_mark *out_mark, theater_error *err)
 {
     theater__buffer digests = {0};
     uint8_t id[FORMAT_STORE_ID_SIZE];
-    bool found = theater__compact_read_mark(io, directory, out_mark, &digests, NULL) == THEATER_OK;
+    theater_error error = THEATER_ERROR_INIT;
+    theater_status status = theater__compact_read_mark(io, directory, out_mark, &digests, &error);
     theater__buffer_deinit(&digests);
-    return found &&
-           (theater__store_id_read(io, directory, id, NULL) != THEATER_OK ||
-            memcmp(id, out_mark->store_id, sizeof(id)) == 0) &&
-           has_segment(io, directory, out_mark->new_first) &&
-           has_segment(io, directory, out_mark->new_last);
+    if (status == THEATER_OK && theater__store_id_read(io, directory, id, NULL) == THEATER_OK &&
+        memcmp(id, out_mark->store_id, sizeof(id)) != 0) {
+        return THEATER_ERR_NOTFOUND;
+    }
+    if (status == THEATER_OK) {
+        status = find_segment(io, directory, out_mark->new_first, &error);
+    }
+    if (status == THEATER_OK) {
+        status = find_segment(io, directory, out_mark->new_last, &error);
+    }
+    if (status == THEATER_OK) {
+        return status;
+    }
+    return theater__ends_look(&error) ? theater__fail_as(err, &error) : THEATER_ERR_NOTFOUND;
 }
 
 static theater_status number_all(const theater__format_mark *mark, theater__log_view *out_view,
@@ -81,9 +105,11 @@ theater_status theater__view_open(theater__io *io, const char *directory,
 {
     memset(out_view, 0, sizeof(*out_view));
     theater__format_mark mark = {0};
-    return find_mark(io, directory, &mark)
-               ? number_all(&mark, out_view, err)
-               : theater__segment_list(io, directory, &out_view->numbers, &out_view->count, err);
+    theater_status status = find_mark(io, directory, &mark, err);
+    if (status == THEATER_ERR_NOTFOUND) {
+        return theater__segment_list(io, directory, &out_view->numbers, &out_view->count, err);
+    }
+    return status == THEATER_OK ? number_all(&mark, out_view, err) : status;
 }
 
 theater_status theater__view_load(const theater__log_view *view, theater__io *io,
@@ -93,13 +119,17 @@ theater_status theater__view_load(const theater__log_view *view, theater__io *io
     if (!view->is_marked) {
         return theater__segment_load(io, directory, number, out_bytes, err);
     }
-    theater_status status = theater__segment_load(io, directory, number, out_bytes, NULL);
+    theater_error error = THEATER_ERROR_INIT;
+    theater_status status = theater__segment_load(io, directory, number, out_bytes, &error);
     THEATER_AUTOFREE char *compact = theater__path_in(directory, COMPACT_NAME);
     if (compact == NULL) {
         return theater__fail_nomem(err);
     }
     if (status == THEATER_ERR_NOTFOUND) {
-        status = theater__segment_load(io, compact, number, out_bytes, NULL);
+        status = theater__segment_load(io, compact, number, out_bytes, &error);
+    }
+    if (status != THEATER_OK && theater__ends_look(&error)) {
+        return theater__fail_as(err, &error);
     }
     /* If it is in neither, it was moved in between. */
     return status == THEATER_OK ? status
@@ -122,8 +152,9 @@ int theater__view_head(const theater__log_view *view, theater__io *io, const cha
 uint32_t theater__view_first(theater__io *io, const char *directory)
 {
     theater__format_mark mark = {0};
-    if (find_mark(io, directory, &mark)) {
-        return mark.new_first;
+    theater_status status = find_mark(io, directory, &mark, NULL);
+    if (status != THEATER_ERR_NOTFOUND) {
+        return status == THEATER_OK ? mark.new_first : 0;
     }
     uint32_t *numbers = NULL;
     size_t count = 0;

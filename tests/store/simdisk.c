@@ -548,6 +548,7 @@ simdisk *simdisk_new(uint64_t seed)
         .rename = sim_rename,
         .unlink = sim_unlink,
         .mkdir = sim_mkdir,
+        .mkdir_inside = sim_mkdir,
         .rmdir = sim_rmdir,
         .is_directory = sim_is_directory,
         .list = sim_list,
