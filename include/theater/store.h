@@ -94,7 +94,11 @@ typedef int theater_prune_progress_fn(uint64_t done, uint64_t total, void *userd
 /** What is to be pruned. Start from THEATER_PRUNE_OPTIONS_INIT, which means: all that may go. */
 typedef struct theater_prune_options {
     size_t struct_size;
-    const theater_id *ids; /**< only these, each of which has to be one that may go; NULL: all */
+    /**
+     * Only these, each of which has to be one that may go; those that are not there are passed
+     * over, unless none of them is. NULL: all.
+     */
+    const theater_id *ids;
     size_t ids_count;
     uint64_t older_than_ms; /**< only those whose last event was recorded so long ago; 0: all */
     bool dry_run;           /**< only look; the store must not be in use all the same */
@@ -140,7 +144,7 @@ typedef struct theater_prune_report {
  * \param options    NULL for the defaults
  * \param out_report optional, set on success only
  * \param err        optional
- * \retval THEATER_ERR_NOTFOUND  there is no such store, or no such actor in it
+ * \retval THEATER_ERR_NOTFOUND  there is no such store, or none of the named actors in it
  * \retval THEATER_ERR_INVALID   a named actor has not ended, or has outputs to give out
  * \retval THEATER_ERR_STORE     the store is in use, or is a copy
  * \retval THEATER_ERR_CORRUPT   the store is damaged, the message says where; nothing was written

@@ -3,7 +3,7 @@
  * theater prune: ended actors leave their stores, for good. So it never happens by a word that is
  * too short: an age or ids have to be given. Without --store all stores that run made are gone
  * through, or those of the named actors; what cannot be pruned there does not keep the others from
- * it.
+ * it. Who is named and not there is told and passed over: a prune that was killed is typed again.
  */
 #include "commands.h"
 #include "output.h"
@@ -12,6 +12,8 @@
 #include "term.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Named actors of one command. */
@@ -40,6 +42,7 @@ static const cli_option options[] = {
 typedef struct pruning {
     const prune_settings *settings;
     theater_prune_options options;
+    bool *is_missing;      /* beside options.ids */
     bool is_quiet_if_none; /* one of all stores */
     int exit_status;       /* the worst so far */
 } pruning;
@@ -155,6 +158,66 @@ static void show_report(const pruning *it, const cli_url *url, const theater_pru
     }
 }
 
+/* ---- the named ------------------------------------------------------------------------------- */
+
+static int compare_ids(const void *left, const void *right)
+{
+    const theater_id *a = left;
+    const theater_id *b = right;
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+/* Each once. How many there are then. */
+static size_t sort_ids(theater_id *ids, size_t count)
+{
+    size_t kept = 0;
+    if (count > 1) {
+        qsort(ids, count, sizeof(ids[0]), compare_ids);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || compare_ids(&ids[i], &ids[kept - 1]) != 0) {
+            ids[kept] = ids[i];
+            kept++;
+        }
+    }
+    return kept;
+}
+
+static int meet_actor(const theater_actor_info *info, void *userdata)
+{
+    const pruning *it = userdata;
+    const theater_id *found =
+        bsearch(&info->id, it->options.ids, it->options.ids_count, sizeof(info->id), compare_ids);
+    if (found != NULL) {
+        it->is_missing[found - it->options.ids] = false;
+    }
+    return 0;
+}
+
+/* Before they are pruned: afterwards none of them is there. */
+static void look_for_named(pruning *it, const cli_url *url)
+{
+    size_t count = it->options.ids_count;
+    memset(it->is_missing, 1, count * sizeof(it->is_missing[0]));
+    /* What cannot be read is not pruned either, and that says why. */
+    if (count > 0 && theater_store_visit(url->text, meet_actor, it, NULL) != THEATER_OK) {
+        memset(it->is_missing, 0, count * sizeof(it->is_missing[0]));
+    }
+}
+
+static void show_missing(const pruning *it)
+{
+    for (size_t i = 0; i < it->options.ids_count; i++) {
+        char id[THEATER_ID_TEXT_SIZE];
+        theater_id_format(it->options.ids[i], id);
+        if (it->is_missing[i]) {
+            cli_out(it->settings->json ? "{\"id\":\"%s\",\"not_there\":true}\n"
+                                       : "%s is not there\n",
+                    id);
+        }
+    }
+}
+
 /* ---- stores ---------------------------------------------------------------------------------- */
 
 static theater_status prune_store(pruning *it, const cli_url *url, theater_error *err)
@@ -164,6 +227,21 @@ static theater_status prune_store(pruning *it, const cli_url *url, theater_error
     cli_term_progress("", 0, 0);
     if (status == THEATER_OK) {
         show_report(it, url, &report);
+    }
+    return status;
+}
+
+static theater_status prune_given(pruning *it, theater_error *err)
+{
+    static const theater_id nobody = {{0}};
+    cli_url url;
+    theater_status status = cli_store_for_run(it->settings->store, nobody, &url, err);
+    if (status == THEATER_OK) {
+        look_for_named(it, &url);
+        status = prune_store(it, &url, err);
+    }
+    if (status == THEATER_OK) {
+        show_missing(it);
     }
     return status;
 }
@@ -181,22 +259,48 @@ static int prune_default(const cli_url *url, void *userdata)
     return status == THEATER_ERR_CANCELLED;
 }
 
+static int say_none(size_t count, const theater_error *first)
+{
+    theater_error error = *first;
+    if (count > 1) {
+        (void)snprintf(error.message, sizeof(error.message),
+                       "none of the %zu named actors is in a store that run made: name their "
+                       "store with --store",
+                       count);
+    }
+    return cli_say_error(&error);
+}
+
 /* Each of the named in the default store that holds it. */
 static int prune_named(pruning *it)
 {
-    const theater_id *ids = it->options.ids;
-    size_t count = it->options.ids_count;
+    const theater_prune_options all = it->options;
+    theater_error first = THEATER_ERROR_INIT;
+    size_t missing_count = 0;
     int exit_status = CLI_EXIT_OK;
     it->options.ids_count = 1;
-    for (size_t i = 0; i < count && exit_status != CLI_EXIT_INTERRUPTED; i++) {
+    for (size_t i = 0; i < all.ids_count && exit_status != CLI_EXIT_INTERRUPTED; i++) {
         theater_error error = THEATER_ERROR_INIT;
         cli_url url;
-        it->options.ids = &ids[i];
-        if (cli_store_find(ids[i], &url, &error) != THEATER_OK ||
-            prune_store(it, &url, &error) != THEATER_OK) {
+        it->options.ids = &all.ids[i];
+        theater_status status = cli_store_find(all.ids[i], &url, &error);
+        if (status == THEATER_OK) {
+            status = prune_store(it, &url, &error);
+        }
+        it->is_missing[i] = status == THEATER_ERR_NOTFOUND;
+        missing_count += it->is_missing[i];
+        if (status == THEATER_ERR_NOTFOUND && missing_count == 1) {
+            first = error;
+        }
+        if (status != THEATER_OK && status != THEATER_ERR_NOTFOUND) {
             exit_status = cli_say_error(&error);
         }
     }
+    it->options = all;
+    if (missing_count == all.ids_count) {
+        return say_none(missing_count, &first);
+    }
+    show_missing(it);
     return exit_status;
 }
 
@@ -224,16 +328,15 @@ static int read_ids(const cli_command *command, char **argv, int count, theater_
 static int run(const cli_command *command, int argc, char **argv)
 {
     static theater_id ids[IDS_MAX];
-    static const theater_id nobody = {{0}};
+    static bool is_missing[IDS_MAX];
     prune_settings settings = {0};
     theater_error error = THEATER_ERROR_INIT;
-    cli_url url;
     cli_parsed parsed = cli_parse(command, argc, argv, &settings);
     if (!parsed.go_on) {
         return parsed.exit_status;
     }
     theater_prune_options defaults = THEATER_PRUNE_OPTIONS_INIT;
-    pruning it = {.settings = &settings, .options = defaults};
+    pruning it = {.settings = &settings, .options = defaults, .is_missing = is_missing};
     if (settings.older_than == NULL && parsed.operands_count == 0) {
         return cli_usage(command, "what was pruned is gone for good: name actors, or an age with "
                                   "--older-than");
@@ -251,7 +354,7 @@ static int run(const cli_command *command, int argc, char **argv)
         return status != CLI_EXIT_OK ? status : CLI_EXIT_IO;
     }
     it.options.ids = parsed.operands_count > 0 ? ids : NULL;
-    it.options.ids_count = (size_t)parsed.operands_count;
+    it.options.ids_count = sort_ids(ids, (size_t)parsed.operands_count);
     it.options.dry_run = settings.dry_run;
     it.options.store_adopt = settings.adopt;
     it.options.visit = settings.dry_run ? show_actor : NULL;
@@ -261,11 +364,7 @@ static int run(const cli_command *command, int argc, char **argv)
     if (settings.store == NULL) {
         return prune_all(&it);
     }
-    if (cli_store_for_run(settings.store, nobody, &url, &error) != THEATER_OK ||
-        prune_store(&it, &url, &error) != THEATER_OK) {
-        return cli_say_error(&error);
-    }
-    return CLI_EXIT_OK;
+    return prune_given(&it, &error) == THEATER_OK ? CLI_EXIT_OK : cli_say_error(&error);
 }
 
 const cli_command cli_command_prune = {

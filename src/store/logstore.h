@@ -427,6 +427,9 @@ theater_status theater__compact_settle(theater__logstore *log, theater_error *er
 
 /* ---- prune.c --------------------------------------------------------------------------------- */
 
+/* NOTFOUND if all of the named actors are missing. */
+theater_status theater__prune_check_named(const char *directory, const theater__prune *what,
+                                          const theater__pruned *found, theater_error *err);
 /* theater__logstore_prune() with what tests put in place of the system; options->store is not used.
  */
 theater_status theater__logstore_prune_with(const theater__logstore_options *options,

@@ -282,8 +282,8 @@ static theater_status choose_named(prune_run *run, const theater_id *id, theater
     theater_id_format(*id, text);
     uint32_t number = theater__map_find(&run->log->actors.map, id);
     if (number == UINT32_MAX) {
-        return theater__fail(err, THEATER_ERR_NOTFOUND, "there is no actor '%s' in store '%s'",
-                             text, run->log->directory);
+        run->result.missing_count++;
+        return THEATER_OK;
     }
     const theater__standing *standing = &run->log->actors.items[number].standing;
     if (standing->state != THEATER__STATE_ENDED) {
@@ -307,6 +307,9 @@ static theater_status choose(prune_run *run, theater_error *err)
     theater_status status = THEATER_OK;
     for (size_t i = 0; i < what->ids_count && status == THEATER_OK; i++) {
         status = choose_named(run, &what->ids[i], err);
+    }
+    if (status == THEATER_OK && !what->is_part) {
+        status = theater__prune_check_named(run->log->directory, what, &run->result, err);
     }
     for (uint32_t i = 0; i < run->log->actors.count && status == THEATER_OK; i++) {
         theater__compact_fate *fate = &run->fates[i];
@@ -527,6 +530,22 @@ static theater_status prune_open(prune_run *run, theater_error *err)
     }
     run->result.size_after = size_of_store(log);
     return status;
+}
+
+theater_status theater__prune_check_named(const char *directory, const theater__prune *what,
+                                          const theater__pruned *found, theater_error *err)
+{
+    char text[THEATER_ID_TEXT_SIZE];
+    if (what->ids_count == 0 || found->missing_count < what->ids_count) {
+        return THEATER_OK;
+    }
+    theater_id_format(what->ids[0], text);
+    return what->ids_count == 1
+               ? theater__fail(err, THEATER_ERR_NOTFOUND, "there is no actor '%s' in store '%s'",
+                               text, directory)
+               : theater__fail(err, THEATER_ERR_NOTFOUND,
+                               "none of the %zu named actors is in store '%s'", what->ids_count,
+                               directory);
 }
 
 theater_status theater__logstore_prune_with(const theater__logstore_options *options,

@@ -561,10 +561,12 @@ static theater_status prune_shard(const char *directory, uint32_t shard, uint32_
         its_own.visit = NULL;
     }
     its_own.ids = ids;
+    its_own.is_part = true;
     theater__pruned pruned = {0};
     theater_status status = theater__logstore_prune(path, &its_own, &pruned, err);
     sum->actors_count += pruned.actors_count;
     sum->kept_count += pruned.kept_count;
+    sum->missing_count += pruned.missing_count;
     sum->components_count += pruned.components_count;
     sum->records_size += pruned.records_size;
     sum->size_before += pruned.size_before;
@@ -580,7 +582,8 @@ static theater_status prune_all(const char *directory, uint32_t count, const the
     for (uint32_t i = 0; i < count && status == THEATER_OK; i++) {
         status = prune_shard(directory, i, count, what, out_pruned, err);
     }
-    return status;
+    return status == THEATER_OK ? theater__prune_check_named(directory, what, out_pruned, err)
+                                : status;
 }
 
 /*

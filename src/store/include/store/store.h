@@ -252,8 +252,13 @@ typedef void theater__prune_actor_fn(const theater__prune_actor *actor, void *us
 typedef int theater__prune_progress_fn(uint64_t done, uint64_t total, void *userdata);
 
 typedef struct theater__prune {
-    const theater_id *ids; /* only these, each of which has to be one that may go; 0: all */
+    /*
+     * Only these, each of which has to be one that may go; 0: all. Those that are not there are
+     * passed over, so that what was interrupted can be asked for again, unless none of them is.
+     */
+    const theater_id *ids;
     size_t ids_count;
+    bool is_part;    /* of several shards: here it may be that none of them is there */
     bool has_before; /* only those whose last event was not recorded after this: */
     theater_wall before;
     bool dry_run;                         /* nothing is removed */
@@ -269,6 +274,7 @@ typedef struct theater__prune {
 typedef struct theater__pruned {
     uint64_t actors_count; /* that went, or would go */
     uint64_t kept_count;
+    uint64_t missing_count;    /* of the named ones: they are not there */
     uint64_t components_count; /* that no actor of the store needs any more */
     uint64_t records_size;     /* of those that went */
     uint64_t size_before;      /* of segments, indexes and components */
@@ -278,9 +284,9 @@ typedef struct theater__pruned {
 /*
  * Removes ended actors whose outputs were all given out, with their chains, by writing the log anew
  * without them. Their ids are free again. INVALID: a named actor may not go; NOTFOUND: no such
- * store or actor; STORE: it is in use, or a copy; IO: the disk is too full, the message says how
- * much it takes; CORRUPT; CANCELLED. After a failure the store is as it was, unless the message
- * says that the next open goes on.
+ * store, or none of the named actors; STORE: it is in use, or a copy; IO: the disk is too full, the
+ * message says how much it takes; CORRUPT; CANCELLED. After a failure the store is as it was,
+ * unless the message says that the next open goes on.
  */
 theater_status theater__store_prune(const char *url, const theater__prune *what,
                                     theater__pruned *out_pruned, theater_error *err);
