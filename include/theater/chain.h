@@ -142,6 +142,8 @@ THEATER_API theater_status theater_chain_open_file(const char *path, theater_cha
  * \param out_chain to be freed with theater_chain_free()
  * \param err       optional
  * \retval THEATER_ERR_NOTFOUND the store, or the actor in it, does not exist
+ * \retval THEATER_ERR_IO       a file of the store may not be read by this user
+ * \retval THEATER_ERR_STORE    the store is pruned again and again meanwhile; try again
  */
 THEATER_API theater_status theater_chain_open_store(const char *url, theater_id id,
                                                     theater_chain **out_chain, theater_error *err);

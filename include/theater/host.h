@@ -392,7 +392,8 @@ THEATER_API const char *theater_version(void);
  *
  * \return THEATER_OK; THEATER_ERR_CORRUPT if the store is damaged, after all actors that can be
  * read were visited; THEATER_ERR_CANCELLED if visit stopped it; THEATER_ERR_NOTFOUND if there is
- * none
+ * none; THEATER_ERR_IO if a file of it may not be read by this user; THEATER_ERR_STORE if it is
+ * pruned again and again meanwhile: try again
  */
 THEATER_API theater_status theater_store_visit(const char *url, theater_actor_visit_fn *visit,
                                                void *userdata, theater_error *err);

@@ -71,6 +71,7 @@ THEATER_API uint32_t theater_store_shard_of(theater_id id, uint32_t shards_count
  * \retval THEATER_ERR_EXISTS   the directory is not empty
  * \retval THEATER_ERR_CORRUPT  the store is damaged, the message says where; so is no copy of it
  * \retval THEATER_ERR_IO       the store cannot be read, or the copy cannot be written
+ * \retval THEATER_ERR_STORE    the store is pruned again and again meanwhile; try again
  */
 THEATER_API theater_status theater_store_backup(const char *url, const char *directory,
                                                 theater_error *err);

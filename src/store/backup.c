@@ -22,9 +22,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A store that is compacted again and again cannot be copied. */
-#define COMPACTIONS_MAX 8
-
 typedef struct backup {
     theater__io *io;
     const char *from;
@@ -270,7 +267,7 @@ static theater_status empty_target(backup *it)
 static theater_status copy_all(backup *it)
 {
     uint32_t first = theater__view_first(it->io, it->from);
-    for (unsigned i = 0;; i++) {
+    for (unsigned i = 0; i < VIEW_LOOKS_MAX; i++) {
         theater_status status = copy_segments(it);
         theater__free(it->log.numbers);
         it->log.numbers = NULL;
@@ -278,7 +275,7 @@ static theater_status copy_all(backup *it)
             status = copy_components(it);
         }
         uint32_t now = theater__view_first(it->io, it->from);
-        if (now == first || i == COMPACTIONS_MAX) {
+        if (now == first) {
             return status;
         }
         first = now;
@@ -287,6 +284,7 @@ static theater_status copy_all(backup *it)
             return status;
         }
     }
+    return theater__view_fail_busy(it->from, it->err);
 }
 
 /* Reads all of it as a start without indexes does, and marks it as what it is. */

@@ -23,8 +23,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A store that is compacted again and again while it is looked at is believed after these. */
-#define COMPACTIONS_MAX 8
 /* Looks until two agree; a log that is written faster than it is read is believed after these. */
 #define COLLECT_LOOKS_MAX 6
 
@@ -566,14 +564,18 @@ theater_status theater__logstore_collect(const char *directory, const theater_id
     }
     uint32_t first = theater__view_first(theater__io_system(), directory);
     theater_status status = THEATER_OK;
-    for (int i = 0; i < COMPACTIONS_MAX; i++) {
+    bool is_sure = false;
+    for (unsigned i = 0; i < VIEW_LOOKS_MAX && !is_sure; i++) {
         memset(suspects, 0, sizeof(*suspects));
         out_damage[0] = '\0';
         status = collect_surely(directory, actor, suspects, out_frames, out_damage, err);
-        if (is_same_log(directory, &first)) {
-            break;
-        }
+        is_sure = is_same_log(directory, &first);
     }
     theater__free(suspects);
+    if (!is_sure) {
+        theater__buffer_clear(out_frames);
+        out_damage[0] = '\0';
+        return theater__view_fail_busy(directory, err);
+    }
     return status;
 }

@@ -116,5 +116,8 @@ int theater__view_head(const theater__log_view *view, theater__io *io, const cha
  * look: the log was compacted meanwhile, and what the look has found is of no log at all.
  */
 uint32_t theater__view_first(theater__io *io, const char *directory);
+/* STORE: each of so many looks was none. What the last one has found is not given out. */
+#define VIEW_LOOKS_MAX 8u
+theater_status theater__view_fail_busy(const char *directory, theater_error *err);
 
 #endif

@@ -19,16 +19,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A store that is compacted again and again while it is walked through is believed after these. */
-#define COMPACTIONS_MAX 8
-
 typedef struct each_walk {
     theater__io *io;
     const char *directory;
     uint32_t seed;
     uint32_t first;             /* the segment that the log began with */
     bool is_compacted;          /* it was compacted meanwhile: to be begun again */
-    unsigned compactions;       /* so many times */
     theater__log_actors actors; /* in this walk over the log, */
     theater__log_actors given;  /* and before: who was given up to where */
     theater__store_each_fn *visit;
@@ -39,8 +35,7 @@ typedef struct each_walk {
 static int tell_damage(each_walk *walk, const theater_id *actor, uint64_t place, const char *what,
                        const char *verb)
 {
-    if (walk->compactions < COMPACTIONS_MAX &&
-        theater__view_first(walk->io, walk->directory) != walk->first) {
+    if (theater__view_first(walk->io, walk->directory) != walk->first) {
         walk->is_compacted = true;
         return 1;
     }
@@ -244,10 +239,14 @@ theater_status theater__logstore_collect_each(const char *directory, theater__st
     walk.seed = theater__format_seed(id);
     theater__log_actors_init(&walk.actors);
     theater__log_actors_init(&walk.given);
+    unsigned walks_count = 0;
     do {
         status = walk_once(&walk, err);
-        walk.compactions++;
-    } while (status == THEATER_OK && walk.is_compacted);
+        walks_count++;
+    } while (status == THEATER_OK && walk.is_compacted && walks_count < VIEW_LOOKS_MAX);
+    if (status == THEATER_OK && walk.is_compacted) {
+        status = theater__view_fail_busy(directory, err);
+    }
     theater__log_actors_deinit(&walk.actors);
     theater__log_actors_deinit(&walk.given);
     return status;

@@ -26,8 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A store that is compacted again and again while it is looked at is believed after these. */
-#define COMPACTIONS_MAX 8
 /* Looks until two agree; a log that is written faster than it is read is believed after these. */
 #define LIST_LOOKS_MAX 6
 
@@ -343,8 +341,7 @@ theater_status theater__logstore_list_with(const char *directory, bool without_i
         theater__log_actors_init(&list.actors);
         uint32_t first = theater__view_first(list.io, directory);
         theater_status status = look(&list, err);
-        bool is_none =
-            compactions < COMPACTIONS_MAX && theater__view_first(list.io, directory) != first;
+        bool is_none = theater__view_first(list.io, directory) != first;
         bool is_sure = !is_none && (status != THEATER_OK || !list.broken.is_promised ||
                                     i >= LIST_LOOKS_MAX || strcmp(before, list.broken.text) == 0);
         compactions += is_none;
@@ -355,6 +352,9 @@ theater_status theater__logstore_list_with(const char *directory, bool without_i
         listing_deinit(&list);
         if (is_sure) {
             return status;
+        }
+        if (compactions == VIEW_LOOKS_MAX) {
+            return theater__view_fail_busy(directory, err);
         }
     }
 }

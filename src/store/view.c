@@ -165,3 +165,11 @@ uint32_t theater__view_first(theater__io *io, const char *directory)
     theater__free(numbers);
     return first;
 }
+
+theater_status theater__view_fail_busy(const char *directory, theater_error *err)
+{
+    return theater__fail(err, THEATER_ERR_STORE,
+                         "store '%s' is busy: it is compacted again and again while it is looked "
+                         "at; try again",
+                         directory);
+}

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "compact.h"
 #include "crc32c.h"
-#include "logstore.h"
 
 canary the_canary;
 
@@ -19,6 +19,8 @@ theater_status __real_theater__logstore_trail(theater__logstore *log, uint64_t p
                                               theater__log_trail *out_trail, theater_error *err);
 theater_status __wrap_theater__logstore_trail(theater__logstore *log, uint64_t place,
                                               theater__log_trail *out_trail, theater_error *err);
+uint32_t __real_theater__view_first(theater__io *io, const char *directory);
+uint32_t __wrap_theater__view_first(theater__io *io, const char *directory);
 ssize_t __real_getrandom(void *data, size_t size, unsigned flags);
 ssize_t __wrap_getrandom(void *data, size_t size, unsigned flags);
 
@@ -37,6 +39,16 @@ theater_status __wrap_theater__logstore_trail(theater__logstore *log, uint64_t p
         out_trail->next_seq = the_canary.stale->first_seq;
     }
     return status;
+}
+
+uint32_t __wrap_theater__view_first(theater__io *io, const char *directory)
+{
+    uint32_t first = __real_theater__view_first(io, directory);
+    if (the_canary.never_rests) {
+        the_canary.compactions++;
+        first += the_canary.compactions;
+    }
+    return first;
 }
 
 ssize_t __wrap_getrandom(void *data, size_t size, unsigned flags)

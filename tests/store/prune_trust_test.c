@@ -3,6 +3,7 @@
  * Pruning that is interrupted behind its mark: what is seen meanwhile and who finishes it; marks
  * and copies that somebody else made, which remove nothing; and those who look while it happens.
  */
+#include "canary.h"
 #include "pruning.h"
 
 #include <errno.h>
@@ -551,6 +552,41 @@ static void prune__a_backup_of_a_half_finished_one_is_whole(void **state)
     }
 }
 
+static void expect_busy(theater_status status, theater_error *err)
+{
+    if (status != THEATER_ERR_STORE || strstr(err->message, "try again") == NULL) {
+        fail_msg("%d: %s", (int)status, err->message);
+    }
+    memset(err, 0, sizeof(*err));
+}
+
+/* What was seen is of several logs: it is not given out as an answer. */
+static void prune__who_never_finds_the_log_at_rest_is_told(void **state)
+{
+    pruning *it = *state;
+    looking look = {0};
+    unsigned found = 0;
+    char copy[200];
+    char damage[THEATER_ERROR_MESSAGE_MAX] = "";
+    theater_error err = THEATER_ERROR_INIT;
+    theater__buffer frames = {0};
+    pruning_close(it);
+    the_canary.never_rests = true;
+    expect_busy(theater__store_list(it->url, find_first, &found, &err), &err);
+    assert_int_equal(found, 0);
+    expect_busy(theater__store_collect(it->url, &it->actors[0]->id, &frames, damage, &err), &err);
+    assert_string_equal(damage, "");
+    theater__buffer_deinit(&frames);
+    (void)snprintf(copy, sizeof(copy), "%s/copy", it->directory);
+    expect_busy(theater__store_backup(it->url, copy, &err), &err);
+    /* A walk asks only if something seems to be broken. */
+    remove_file(it, "00000002.log");
+    expect_busy(theater__store_collect_each(it->url, take_piece, &look, &err), &err);
+    assert_int_equal(look.damages, 0);
+    the_canary.never_rests = false;
+    look_end(&look);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -577,6 +613,8 @@ int main(void)
                                         pruning_set_up, pruning_tear_down),
         cmocka_unit_test_setup_teardown(prune__who_looks_meanwhile_sees_no_damage, pruning_set_up,
                                         pruning_tear_down),
+        cmocka_unit_test_setup_teardown(prune__who_never_finds_the_log_at_rest_is_told,
+                                        pruning_set_up, pruning_tear_down),
         cmocka_unit_test_setup_teardown(prune__a_backup_of_a_half_finished_one_is_whole,
                                         pruning_set_up, pruning_tear_down),
     };

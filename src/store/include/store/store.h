@@ -189,6 +189,9 @@ uint32_t theater__shard_of(const theater_id *actor, uint32_t shards_count);
 theater_status theater__store_shards(const char *url, uint32_t *out_count, theater_error *err);
 
 /* ---- looking from outside: no lock, no trust, nothing is written ----------------------------- */
+/*
+ * All of these: STORE if the store is pruned again and again meanwhile; IO if it may not be read.
+ */
 
 /*
  * Collects the frames of one actor from its genesis on, in order, from a store at rest or in use.
