@@ -11,6 +11,7 @@
  *
  * If the log is compacted meanwhile, what was listed of it is gone. Nothing broken is told before
  * that is ruled out; the walk begins again, in the copy, and what was given already is passed over.
+ * An id that is met again may be another actor's by then, who is known by how it began.
  */
 #include "compact.h"
 
@@ -19,17 +20,72 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How the actors stand, and the head behind the first record of each: no two have the same. */
+typedef struct each_actors {
+    theater__log_actors list;
+    theater_hash *begun; /* beside list.items; zeros: not met */
+    uint32_t begun_capacity;
+} each_actors;
+
 typedef struct each_walk {
     theater__io *io;
     const char *directory;
     uint32_t seed;
-    uint32_t first;             /* the segment that the log began with */
-    bool is_compacted;          /* it was compacted meanwhile: to be begun again */
-    theater__log_actors actors; /* in this walk over the log, */
-    theater__log_actors given;  /* and before: who was given up to where */
+    uint32_t first;     /* the segment that the log began with */
+    bool is_compacted;  /* it was compacted meanwhile: to be begun again */
+    each_actors actors; /* in this walk over the log, */
+    each_actors given;  /* and before: who was given up to where */
     theater__store_each_fn *visit;
     void *userdata;
 } each_walk;
+
+static void actors_init(each_actors *all)
+{
+    memset(all, 0, sizeof(*all));
+    theater__log_actors_init(&all->list);
+}
+
+static void actors_deinit(each_actors *all)
+{
+    theater__log_actors_deinit(&all->list);
+    theater__free(all->begun);
+}
+
+/* begun: NULL to leave it as it is. False without memory. */
+static bool actors_put(each_actors *all, const theater__recovered *actor, const theater_hash *begun)
+{
+    if (!theater__log_actors_put(&all->list, actor)) {
+        return false;
+    }
+    if (all->begun_capacity < all->list.capacity) {
+        uint32_t capacity = all->list.capacity;
+        theater_hash *grown = theater__realloc_array(all->begun, capacity, sizeof(all->begun[0]));
+        if (grown == NULL) {
+            return false;
+        }
+        memset(grown + all->begun_capacity, 0, (capacity - all->begun_capacity) * sizeof(grown[0]));
+        all->begun = grown;
+        all->begun_capacity = capacity;
+    }
+    if (begun != NULL) {
+        all->begun[theater__map_find(&all->list.map, &actor->actor)] = *begun;
+    }
+    return true;
+}
+
+static const theater__recovered *actors_find(each_actors *all, const theater_id *id)
+{
+    return theater__log_actors_find(&all->list, id);
+}
+
+/* Whether the one that has this id in both is one and the same. */
+static bool is_same(const each_actors *left, const each_actors *right, const theater_id *id)
+{
+    uint32_t a = theater__map_find(&left->list.map, id);
+    uint32_t b = theater__map_find(&right->list.map, id);
+    return a != UINT32_MAX && b != UINT32_MAX &&
+           memcmp(&left->begun[a], &right->begun[b], sizeof(left->begun[a])) == 0;
+}
 
 /* Non-zero stops the walk. */
 static int tell_damage(each_walk *walk, const theater_id *actor, uint64_t place, const char *what,
@@ -55,22 +111,29 @@ static int tell_damage(each_walk *walk, const theater_id *actor, uint64_t place,
 /* Whether the visitor has this piece already, from before a compaction. */
 static bool is_given(each_walk *walk, const theater__format_record *record)
 {
-    const theater__recovered *given = theater__log_actors_find(&walk->given, &record->actor);
-    return given != NULL && record->first_seq + record->events_count <= given->next_seq;
+    const theater__recovered *given = actors_find(&walk->given, &record->actor);
+    return given != NULL && is_same(&walk->given, &walk->actors, &record->actor) &&
+           record->first_seq + record->events_count <= given->next_seq;
 }
 
 static int visit_record(each_walk *walk, uint64_t place, const theater__format_record *record,
                         theater_status *out_status, theater_error *err)
 {
     int stop = 0;
-    if (!theater__record_follows(theater__log_actors_find(&walk->actors, &record->actor), record)) {
+    if (!theater__record_follows(actors_find(&walk->actors, &record->actor), record)) {
         stop = tell_damage(walk, &record->actor, place,
                            "a record of this actor in front of the one", "is missing");
     }
     if (stop != 0) {
         return stop;
     }
-    if (!theater__log_actors_put_record(&walk->actors, place, record)) {
+    theater__recovered now = {
+        .actor = record->actor,
+        .head = record->head,
+        .next_seq = record->first_seq + record->events_count,
+        .place = place,
+    };
+    if (!actors_put(&walk->actors, &now, record->first_seq == 0 ? &record->head : NULL)) {
         *out_status = theater__fail_nomem(err);
         return 1;
     }
@@ -103,7 +166,7 @@ static int visit_group(each_walk *walk, const theater__scan *scan, size_t from, 
             stop = visit_record(walk, item.place, &item.record, out_status, err);
         } else if (item.type == SCAN_BAD_RECORD) {
             bool known = item.size >= FORMAT_RECORD_HEADER_SIZE &&
-                         theater__log_actors_find(&walk->actors, &item.record.actor) != NULL;
+                         actors_find(&walk->actors, &item.record.actor) != NULL;
             stop = tell_damage(walk, known ? &item.record.actor : NULL, item.place, "the record",
                                "is damaged");
         }
@@ -199,14 +262,16 @@ static theater_status walk_all(each_walk *walk, const theater__log_view *log, th
 static bool keep_given(each_walk *walk)
 {
     bool fine = true;
-    for (uint32_t i = 0; i < walk->actors.count && fine; i++) {
-        const theater__recovered *now = &walk->actors.items[i];
-        const theater__recovered *given = theater__log_actors_find(&walk->given, &now->actor);
-        if (given == NULL || given->next_seq < now->next_seq) {
-            fine = theater__log_actors_put(&walk->given, now);
+    for (uint32_t i = 0; i < walk->actors.list.count && fine; i++) {
+        const theater__recovered *now = &walk->actors.list.items[i];
+        const theater__recovered *given = actors_find(&walk->given, &now->actor);
+        if (given == NULL || given->next_seq < now->next_seq ||
+            !is_same(&walk->given, &walk->actors, &now->actor)) {
+            fine = actors_put(&walk->given, now, &walk->actors.begun[i]);
         }
     }
-    theater__log_actors_deinit(&walk->actors);
+    actors_deinit(&walk->actors);
+    actors_init(&walk->actors);
     return fine;
 }
 
@@ -237,8 +302,8 @@ theater_status theater__logstore_collect_each(const char *directory, theater__st
         return status;
     }
     walk.seed = theater__format_seed(id);
-    theater__log_actors_init(&walk.actors);
-    theater__log_actors_init(&walk.given);
+    actors_init(&walk.actors);
+    actors_init(&walk.given);
     unsigned walks_count = 0;
     do {
         status = walk_once(&walk, err);
@@ -247,7 +312,7 @@ theater_status theater__logstore_collect_each(const char *directory, theater__st
     if (status == THEATER_OK && walk.is_compacted) {
         status = theater__view_fail_busy(directory, err);
     }
-    theater__log_actors_deinit(&walk.actors);
-    theater__log_actors_deinit(&walk.given);
+    actors_deinit(&walk.actors);
+    actors_deinit(&walk.given);
     return status;
 }

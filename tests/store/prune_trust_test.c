@@ -430,6 +430,70 @@ static void prune__a_walk_that_loses_its_segments_begins_again(void **state)
     assert_true(prune_at > 30);
 }
 
+/* Of each look at an actor's frames: how many pieces began it. */
+typedef struct respawning {
+    pruning *it;
+    unsigned pieces;
+    unsigned beginnings;    /* of actor 1 */
+    theater__buffer frames; /* since the last of these */
+    unsigned damages;
+} respawning;
+
+/* Actor 1 goes as soon as all of it was given, and another one with its id comes at once. */
+static void respawn(respawning *it)
+{
+    theater__prune what = {0};
+    work_actor *actor = it->it->actors[1];
+    (void)pruning_expect(it->it, &what);
+    pruning_expect_open(it->it);
+    work_rewind(actor, 0);
+    actor->component = 0xcc; /* it is another one */
+    actor->has_ended = false;
+    for (unsigned i = 0; i < 14; i++) {
+        work_expect_durable(it->it->log, work_step(actor, it->it->log, 2, 200));
+    }
+    pruning_close(it->it);
+}
+
+static int take_respawned(const theater__store_piece *piece, void *userdata)
+{
+    respawning *it = userdata;
+    it->pieces++;
+    it->damages += piece->damage != NULL;
+    if (piece->damage != NULL || piece->actor.bytes[15] != 1) {
+        return 0;
+    }
+    if (piece->first_seq == 0) {
+        it->beginnings++;
+        theater__buffer_clear(&it->frames);
+    }
+    theater__buffer_put(&it->frames, piece->frames.data, piece->frames.size);
+    if (it->frames.size == it->it->actors[1]->frames.size && it->beginnings == 1) {
+        respawn(it);
+    }
+    return 0;
+}
+
+/* Whoever has the id of one that was pruned during the walk has its own beginning. */
+static void prune__a_walk_gives_whoever_has_the_id_next_whole(void **state)
+{
+    pruning *it = *state;
+    respawning look = {.it = it};
+    for (unsigned i = 0; i < 60; i++) { /* segments behind the last piece of actor 1 */
+        work_expect_durable(it->log, work_step(it->actors[0], it->log, 1, 900));
+    }
+    pruning_close(it);
+    theater_error err = THEATER_ERROR_INIT;
+    theater_status status = theater__store_collect_each(it->url, take_respawned, &look, &err);
+    assert_string_equal(err.message, "");
+    assert_int_equal(status, THEATER_OK);
+    assert_int_equal(look.damages, 0);
+    assert_int_equal(look.beginnings, 2);
+    assert_int_equal(look.frames.size, it->actors[1]->frames.size);
+    assert_memory_equal(look.frames.data, it->actors[1]->frames.data, look.frames.size);
+    theater__buffer_deinit(&look.frames);
+}
+
 typedef struct readers {
     pruning *it;
     atomic_bool stop;
@@ -610,6 +674,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(prune__a_log_that_lost_its_beginning_is_damaged,
                                         pruning_set_up, pruning_tear_down),
         cmocka_unit_test_setup_teardown(prune__a_walk_that_loses_its_segments_begins_again,
+                                        pruning_set_up, pruning_tear_down),
+        cmocka_unit_test_setup_teardown(prune__a_walk_gives_whoever_has_the_id_next_whole,
                                         pruning_set_up, pruning_tear_down),
         cmocka_unit_test_setup_teardown(prune__who_looks_meanwhile_sees_no_damage, pruning_set_up,
                                         pruning_tear_down),

@@ -226,8 +226,9 @@ typedef struct theater__store_piece {
 
 /*
  * Gives all events of all actors in one walk: the pieces of one actor in order, those of different
- * actors as they lie. Memory is that of one segment and some bytes for each actor. Non-zero stops
- * the walk (CANCELLED). NOTFOUND: no such store.
+ * actors as they lie. A piece with first_seq 0 begins an actor, also where another one had its id,
+ * which was pruned during the walk. Memory is that of one segment and some bytes for each actor.
+ * Non-zero stops the walk (CANCELLED). NOTFOUND: no such store.
  */
 typedef int theater__store_each_fn(const theater__store_piece *piece, void *userdata);
 theater_status theater__store_collect_each(const char *url, theater__store_each_fn *visit,
