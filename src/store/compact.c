@@ -201,12 +201,15 @@ static int flush_group(copy_writer *writer)
 /* Makes room for a record of this size behind those that were gathered. */
 static int make_room(copy_writer *writer, uint64_t size)
 {
-    uint64_t gathered = writer->group.size;
-    bool fills_group = gathered + size > GROUP_BYTES_MAX;
-    bool is_begun = writer->records_count > 0 || writer->offset > FORMAT_SEGMENT_HEADER_SIZE;
-    bool fills_segment = is_begun && writer->offset + gathered + size > writer->log->segment_size;
     int result = 0;
-    if ((fills_group || fills_segment) && writer->records_count > 0) {
+    if (writer->records_count > 0 && writer->group.size + size > GROUP_BYTES_MAX) {
+        result = flush_group(writer);
+    }
+    /* In the group that it would be in now, a header further if that one has just begun. */
+    uint64_t end = writer->offset + writer->group.size + size;
+    bool is_begun = writer->records_count > 0 || writer->offset > FORMAT_SEGMENT_HEADER_SIZE;
+    bool fills_segment = is_begun && end > writer->log->segment_size;
+    if (result == 0 && fills_segment && writer->records_count > 0) {
         result = flush_group(writer);
     }
     if (result == 0 && fills_segment) {

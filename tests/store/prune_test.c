@@ -192,24 +192,30 @@ static theater_status check_links(uint64_t place, const theater__format_record *
     return THEATER_OK;
 }
 
-static unsigned walk(pruning *it, uint32_t first)
+static void walk_with(pruning *it, uint32_t first, theater__compact_record_fn *visit,
+                      void *userdata)
 {
     theater__logstore *log = (theater__logstore *)it->log;
     theater__compact_progress silent = {0};
-    links all = {0};
     theater__compact_walk walk = {
         .log = log,
         .directory = it->store,
         .first = first,
         .last = log->write_segment,
-        .visit = check_links,
-        .userdata = &all,
+        .visit = visit,
+        .userdata = userdata,
         .progress = &silent,
     };
     theater_error err = THEATER_ERROR_INIT;
     theater_status status = theater__compact_walk_log(&walk, &err);
     assert_string_equal(err.message, "");
     assert_int_equal(status, THEATER_OK);
+}
+
+static unsigned walk(pruning *it, uint32_t first)
+{
+    links all = {0};
+    walk_with(it, first, check_links, &all);
     return all.records;
 }
 
@@ -223,6 +229,47 @@ static void prune__links_lead_to_the_new_places(void **state)
     (void)pruning_expect(it, &what);
     pruning_expect_actors(it, GONE);
     assert_int_equal(walk(it, last + 1), before * 4 / 6);
+}
+
+typedef struct record_sum {
+    uint64_t staying; /* bytes */
+    uint64_t end_max; /* offset in a segment */
+} record_sum;
+
+static theater_status sum_record(uint64_t place, const theater__format_record *record,
+                                 void *userdata, theater_error *err)
+{
+    (void)err;
+    record_sum *sum = userdata;
+    uint64_t end = format_place_offset(place) + record->size;
+    sum->staying += (GONE >> record->actor.bytes[15] & 1) == 0 ? record->size : 0;
+    sum->end_max = end > sum->end_max ? end : sum->end_max;
+    return THEATER_OK;
+}
+
+/* Of two large records the second one begins a group, whose header is what is too much. */
+static void prune__no_record_ends_behind_a_full_segment(void **state)
+{
+    pruning *it = *state;
+    record_sum before = {0};
+    record_sum after = {0};
+    for (unsigned i = 0; i < 2; i++) {
+        work_expect_durable(it->log, work_step(it->actors[0], it->log, 1, 600000));
+    }
+    walk_with(it, 1, sum_record, &before);
+    uint32_t last = ((theater__logstore *)it->log)->write_segment;
+    pruning_close(it);
+    theater__logstore_options options = {
+        .directory = it->store,
+        .segment_size = FORMAT_SEGMENT_HEADER_SIZE + FORMAT_GROUP_HEADER_SIZE + before.staying,
+    };
+    theater__prune what = {0};
+    theater__pruned pruned;
+    assert_int_equal(theater__logstore_prune_with(&options, &what, &pruned, NULL), THEATER_OK);
+    pruning_expect_actors(it, GONE);
+    walk_with(it, last + 1, sum_record, &after);
+    assert_true(after.staying == before.staying);
+    assert_in_range(after.end_max, 1, options.segment_size);
 }
 
 static void prune__again_and_to_the_last_one_and_ids_are_free(void **state)
@@ -352,6 +399,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(prune__components_go_that_nobody_needs, pruning_set_up,
                                         pruning_tear_down),
         cmocka_unit_test_setup_teardown(prune__links_lead_to_the_new_places, pruning_set_up,
+                                        pruning_tear_down),
+        cmocka_unit_test_setup_teardown(prune__no_record_ends_behind_a_full_segment, pruning_set_up,
                                         pruning_tear_down),
         cmocka_unit_test_setup_teardown(prune__again_and_to_the_last_one_and_ids_are_free,
                                         pruning_set_up, pruning_tear_down),
