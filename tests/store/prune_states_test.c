@@ -68,21 +68,6 @@ static const char *find_actors(world *it, unsigned *out_found)
     return *out_found == ALL || *out_found == STAYING ? NULL : "neither all nor those that stay";
 }
 
-static bool reads_back(world *it, const work_actor *actor)
-{
-    theater__read read = {.actor = actor->id, .place = actor->place};
-    theater__ticket ticket = 0;
-    theater__store_completion completion;
-    if (theater__store_read(it->store, &read, &ticket, NULL) != THEATER_OK ||
-        !theater__store_poll(it->store, &completion)) {
-        return false;
-    }
-    bool same = completion.status == THEATER_OK && completion.frames.size == actor->frames.size &&
-                memcmp(completion.frames.data, actor->frames.data, actor->frames.size) == 0;
-    theater__store_completion_deinit(&completion);
-    return same;
-}
-
 /* What holds after whatever happened; NULL: all of it. */
 static const char *check(world *it, unsigned *out_found)
 {
@@ -94,7 +79,7 @@ static const char *check(world *it, unsigned *out_found)
     }
     const char *violation = find_actors(it, out_found);
     for (unsigned i = 0; i < ACTORS_COUNT && violation == NULL; i++) {
-        if ((*out_found >> i & 1) != 0 && !reads_back(it, it->actors[i])) {
+        if ((*out_found >> i & 1) != 0 && !world_reads_back(it, it->actors[i])) {
             violation = "a chain that does not read back as it was written";
         }
     }

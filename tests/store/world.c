@@ -198,8 +198,7 @@ static void recover_counts(world *it, uint32_t counts[ACTORS_COUNT])
     }
 }
 
-/* Reads a chain back: the same bytes, or, where a bit flipped, an error. */
-static bool reads_back(world *it, const work_actor *actor)
+bool world_reads_back(world *it, const work_actor *actor)
 {
     theater__read read = {.actor = actor->id, .place = actor->place};
     theater__ticket ticket = 0;
@@ -219,7 +218,7 @@ static bool reads_back(world *it, const work_actor *actor)
 static void check_chains(world *it)
 {
     for (unsigned i = 0; i < ACTORS_COUNT && it->violation == NULL; i++) {
-        if (it->actors[i]->batches_count > 0 && !reads_back(it, it->actors[i])) {
+        if (it->actors[i]->batches_count > 0 && !world_reads_back(it, it->actors[i])) {
             it->violation = "a chain that does not read back as it was written";
         }
     }

@@ -74,6 +74,8 @@ bool submit_batch(world *it, unsigned number, unsigned events, size_t payload_si
 void submit_some(world *it);
 /* Takes all completions; they must come once each, in order. */
 void poll_all(world *it);
+/* Reads a chain back: the same bytes, or, where a bit flipped, an error. */
+bool world_reads_back(world *it, const work_actor *actor);
 /* Opens without an accident, and compares with the model. */
 theater_status open_and_check(world *it, theater_error *err);
 /* The same, but the power may go off while it opens, several times. */
