@@ -140,7 +140,8 @@ static int remove_copy(theater__logstore *log)
         return result == -ENOENT ? 0 : result;
     }
     result = theater__remove_files(log->io, path);
-    return result == 0 ? log->io->rmdir(log->io, path) : result;
+    /* Of one that may not be read nothing is known; if it is empty it can be removed. */
+    return result == 0 || theater__is_denied(-result) ? log->io->rmdir(log->io, path) : result;
 }
 
 int theater__compact_discard(theater__logstore *log)

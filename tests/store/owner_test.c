@@ -311,6 +311,23 @@ static void owner__a_mark_or_copy_that_may_not_be_read_is_no_damage(void **state
     pruning_expect_actors(it, GONE);
 }
 
+/* Root's prune was killed before it had given it away. */
+static void owner__an_empty_copy_that_may_not_be_read_is_removed(void **state)
+{
+    pruning *it = *state;
+    char path[300];
+    theater_error err = THEATER_ERROR_INIT;
+    (void)snprintf(path, sizeof(path), "%s/compact", it->store);
+    pruning_close(it);
+    assert_int_equal(mkdir(path, 0), 0);
+    become_owner(it);
+    theater_status status = pruning_open(it, &err);
+    become_root();
+    assert_string_equal(err.message, "");
+    assert_int_equal(status, THEATER_OK);
+    assert_false(pruning_has(it, "compact"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +344,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(owner__a_segment_that_may_not_be_read_is_no_damage,
                                         pruning_set_up, pruning_tear_down),
         cmocka_unit_test_setup_teardown(owner__a_mark_or_copy_that_may_not_be_read_is_no_damage,
+                                        pruning_set_up, pruning_tear_down),
+        cmocka_unit_test_setup_teardown(owner__an_empty_copy_that_may_not_be_read_is_removed,
                                         pruning_set_up, pruning_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
