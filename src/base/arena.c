@@ -4,9 +4,11 @@
  *
  *     blocks -> [ being filled ....>      ] -> [ full ] -> [ one large request ] -> NULL
  *
- * Requests that do not fit a block of the usual size get one of their own, which goes second in the
- * chain, so that the block being filled keeps its rest. A reset keeps one block of the usual size:
- * turn after turn then runs without an allocation, and one large turn does not hold its memory.
+ * The first block is small: most arenas see a few values and are gone, and a large block would cost
+ * them a slow path of the allocator, each of a thousand residents 16 KiB. Requests that do not fit
+ * a block of the usual size get one of their own, which goes second in the chain, so that the block
+ * being filled keeps its rest. A reset keeps one block, of the usual size if there is one: turn
+ * after turn then runs without an allocation, and one large turn does not hold its memory.
  *
  * Invariant: used counts what was handed out, rounded up to the alignment, and never exceeds the
  * bound; headers and the unused ends of blocks come on top.
@@ -22,6 +24,7 @@
 #include <string.h>
 
 #define ALIGNMENT 16u
+#define FIRST_BYTES ((size_t)512)      /* a few values; what malloc has at hand */
 #define BLOCK_BYTES ((size_t)16 << 10) /* most turns fit in one */
 
 struct theater__arena_block {
@@ -32,15 +35,25 @@ struct theater__arena_block {
 };
 
 _Static_assert(sizeof(theater__arena_block) % ALIGNMENT == 0, "data starts aligned");
-_Static_assert(BLOCK_BYTES > sizeof(theater__arena_block), "a block has room");
+_Static_assert(FIRST_BYTES > sizeof(theater__arena_block), "a block has room");
+_Static_assert(BLOCK_BYTES > FIRST_BYTES, "blocks grow");
 
+#define FIRST_DATA_BYTES (FIRST_BYTES - sizeof(theater__arena_block))
 #define BLOCK_DATA_BYTES (BLOCK_BYTES - sizeof(theater__arena_block))
 
-/* A new block, put where the drawing says; NULL without memory. */
-static theater__arena_block *add_block(theater__arena *arena, size_t size)
+static size_t block_size(const theater__arena *arena, size_t wanted)
 {
-    bool own = size > BLOCK_DATA_BYTES;
-    size_t data_size = own ? size : BLOCK_DATA_BYTES;
+    if (arena->blocks == NULL && wanted <= FIRST_DATA_BYTES) {
+        return FIRST_DATA_BYTES;
+    }
+    return wanted <= BLOCK_DATA_BYTES ? BLOCK_DATA_BYTES : wanted;
+}
+
+/* A new block, put where the drawing says; NULL without memory. */
+static theater__arena_block *add_block(theater__arena *arena, size_t wanted)
+{
+    size_t data_size = block_size(arena, wanted);
+    bool own = data_size > BLOCK_DATA_BYTES;
     theater__arena_block *block = theater__alloc(sizeof *block + data_size);
     if (block == NULL) {
         return NULL;
@@ -101,7 +114,10 @@ void theater__arena_reset(theater__arena *arena)
     theater__arena_block *block = arena->blocks;
     while (block != NULL) {
         theater__arena_block *next = block->next;
-        if (kept == NULL && block->size == BLOCK_DATA_BYTES) {
+        bool is_kept =
+            block->size <= BLOCK_DATA_BYTES && (kept == NULL || kept->size < block->size);
+        if (is_kept) {
+            theater__free(kept);
             kept = block;
         } else {
             theater__free(block);

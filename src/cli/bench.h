@@ -32,6 +32,8 @@ typedef struct bench_usage {
 /* Zeros where the kernel does not tell. with_trim: memory that was freed is given back before. */
 void bench_usage_get(bench_usage *out_usage, bool with_trim);
 double bench_load(void);
+/* Those this process may run on; at least 1. */
+uint32_t bench_processors(void);
 /* Bytes of the files in a directory. */
 uint64_t bench_directory_bytes(const char *path);
 

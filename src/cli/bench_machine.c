@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,13 @@ void bench_usage_get(bench_usage *out_usage, bool with_trim)
     if (file != NULL) {
         (void)fclose(file);
     }
+}
+
+uint32_t bench_processors(void)
+{
+    cpu_set_t allowed;
+    bool is_known = sched_getaffinity(0, sizeof(allowed), &allowed) == 0;
+    return is_known && CPU_COUNT(&allowed) > 0 ? (uint32_t)CPU_COUNT(&allowed) : 1;
 }
 
 double bench_load(void)

@@ -44,7 +44,7 @@ static const cli_option options[] = {
      offsetof(sleepers_settings, begin_in_ms), 1, 0},
     {"resident", CLI_U64, "N", "instances in memory at once (default: by vm.max_map_count)",
      offsetof(sleepers_settings, resident), 1, UINT32_MAX},
-    {"shards", CLI_U64, "N", "logs, each with a host in a thread of its own (default: 1)",
+    {"shards", CLI_U64, "N", "logs, each with a host and a thread (default: by processors)",
      offsetof(sleepers_settings, shards), 1, THEATER_SHARDS_MAX},
     {"verify", CLI_U64, "N", "chains to verify afterwards (default: all)",
      offsetof(sleepers_settings, verify), 0, 0},
@@ -260,9 +260,7 @@ static void add_life(const sleepers *s, bench_report *report, const theater_hist
     double count = (double)s->with->count;
     double created_s = (double)(s->all_asleep_ns - s->start_ns) / 1e9;
     bench_row_add(report, "count", "sleepers", "", 0, count);
-    if (s->lanes_count > 1) {
-        bench_row_add(report, "shards", "shards, a thread each", "", 0, (double)s->lanes_count);
-    }
+    bench_row_add(report, "shards", "shards, a thread each", "", 0, (double)s->lanes_count);
     bench_row_add(report, "created_s", "created and asleep in", "s", 2, created_s);
     bench_row_add(report, "created_per_s", "created", "/s", 0, count / created_s);
     add_memory(s, report);
@@ -403,14 +401,21 @@ static int check(const cli_command *command, const sleepers_settings *with)
     return CLI_EXIT_OK;
 }
 
+/* A thread for each processor: what a store on this machine would be made with. */
+static uint64_t default_shards(uint64_t count)
+{
+    uint64_t processors = bench_processors();
+    uint64_t shards = processors < THEATER_SHARDS_MAX ? processors : THEATER_SHARDS_MAX;
+    return shards < count ? shards : count;
+}
+
 static int run(const cli_command *command, int argc, char **argv)
 {
     sleepers_settings with = {.sleep_ms = NOT_GIVEN,
                               .due_in_ms = NOT_GIVEN,
                               .spread_ms = NOT_GIVEN,
                               .begin_in_ms = NOT_GIVEN,
-                              .verify = UINT64_MAX,
-                              .shards = 1};
+                              .verify = UINT64_MAX};
     cli_parsed parsed = cli_parse(command, argc, argv, &with);
     if (!parsed.go_on) {
         return parsed.exit_status;
@@ -419,6 +424,7 @@ static int run(const cli_command *command, int argc, char **argv)
     if (status != CLI_EXIT_OK) {
         return status;
     }
+    with.shards = with.shards != 0 ? with.shards : default_shards(with.count);
     sleepers s = {.with = &with, .path = parsed.operands_count > 0 ? argv[0] : NULL};
     status = cli_interrupt_init() ? bench_place_init(&s.place, with.store) : CLI_EXIT_IO;
     if (status != CLI_EXIT_OK) {
