@@ -21,7 +21,8 @@ void theater_engine_config_apply(wasm_config_t *config);
 
 /* Slots that are laid out when the engine is made and used again by one guest after another. */
 typedef struct theater_engine_pool {
-    uint32_t guests;         /* at a time */
+    uint32_t guests;         /* at a time, those included that are over and in a store still */
+    uint32_t stacks;         /* one for each store that has run a guest */
     uint32_t instances;      /* core instances of one guest */
     uint32_t memories;       /* of one guest, each with 4 GiB of address space */
     uint32_t tables;         /* of one guest */
@@ -52,8 +53,9 @@ typedef struct theater_engine_limits {
     uint32_t tables_max;
     uint32_t memories_max;
     /* Set by the store. */
-    uint32_t refused;    /* growths that a limit above has refused */
-    bool machine_failed; /* a growth that was allowed failed: the guest was trapped */
+    uint32_t refused;     /* growths that a limit above has refused */
+    uint64_t grown_bytes; /* that memories and tables have taken */
+    bool machine_failed;  /* a growth that was allowed failed: the guest was trapped */
 } theater_engine_limits_t;
 
 /*

@@ -45,6 +45,7 @@ pub unsafe extern "C" fn theater_engine_config_apply(config: *mut wasm_config_t)
 #[repr(C)]
 pub struct theater_engine_pool_t {
     guests: u32,
+    stacks: u32,
     instances: u32,
     memories: u32,
     tables: u32,
@@ -64,7 +65,7 @@ pub unsafe extern "C" fn theater_engine_config_pool(
     let mut slots = PoolingAllocationConfig::new();
     slots
         .total_component_instances(pool.guests)
-        .total_stacks(pool.guests)
+        .total_stacks(pool.stacks)
         .total_core_instances(pool.guests.saturating_mul(pool.instances))
         .total_memories(pool.guests.saturating_mul(pool.memories))
         .total_tables(pool.guests.saturating_mul(pool.tables))
@@ -107,6 +108,7 @@ pub struct theater_engine_limits_t {
     tables_max: u32,
     memories_max: u32,
     refused: u32,
+    grown_bytes: u64,
     machine_failed: bool,
 }
 
@@ -128,6 +130,12 @@ impl theater_engine_limits_t {
         allowed
     }
 
+    fn take(&mut self, allowed: bool, bytes: usize) {
+        if allowed {
+            self.grown_bytes = self.grown_bytes.saturating_add(bytes as u64);
+        }
+    }
+
     fn failed(&mut self, error: Error) -> Result<()> {
         if NO_SUCH_SIZE.contains(&error.to_string().as_str()) {
             return Ok(());
@@ -138,14 +146,18 @@ impl theater_engine_limits_t {
 }
 
 impl ResourceLimiter for theater_engine_limits_t {
-    fn memory_growing(&mut self, _: usize, want: usize, max: Option<usize>) -> Result<bool> {
-        Ok(self.allows(want, max, self.memory_bytes_max))
+    fn memory_growing(&mut self, now: usize, want: usize, max: Option<usize>) -> Result<bool> {
+        let allowed = self.allows(want, max, self.memory_bytes_max);
+        self.take(allowed, want.saturating_sub(now));
+        Ok(allowed)
     }
     fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
         self.failed(error)
     }
-    fn table_growing(&mut self, _: usize, want: usize, max: Option<usize>) -> Result<bool> {
-        Ok(self.allows(want, max, self.table_elements_max))
+    fn table_growing(&mut self, now: usize, want: usize, max: Option<usize>) -> Result<bool> {
+        let allowed = self.allows(want, max, self.table_elements_max);
+        self.take(allowed, want.saturating_sub(now).saturating_mul(size_of::<usize>()));
+        Ok(allowed)
     }
     fn table_grow_failed(&mut self, error: Error) -> Result<()> {
         self.failed(error)

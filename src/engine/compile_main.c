@@ -61,7 +61,7 @@ static bool is_text(const uint8_t *data, size_t size)
 static int compile(const uint8_t *data, size_t size)
 {
     wasmtime_error_t *error = NULL;
-    wasm_engine_t *engine = theater__settings_engine(0, &error);
+    wasm_engine_t *engine = theater__settings_engine(THEATER__NO_POOL, &error);
     if (engine == NULL) {
         (void)refuse_error(error);
         return THEATER__COMPILE_EXIT_FAILED;

@@ -9,6 +9,7 @@
 #include "compile.h"
 #include "settings.h"
 #include "trap.h"
+#include "wasm_store.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -147,6 +148,7 @@ void theater__component_close(theater__component *component)
     }
     THEATER_ASSERT(component->guests_count == 0);
     THEATER_ASSERT(component->engine->components_count > 0);
+    theater__wasm_store_drop_spares(component);
     component->engine->components_count--;
     for (size_t way = 0; way < THEATER__WAYS; way++) {
         unload(&component->loaded[way], component->exports_count);

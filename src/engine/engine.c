@@ -8,6 +8,7 @@
 #include "internal.h"
 #include "settings.h"
 #include "trap.h"
+#include "wasm_store.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static uint32_t pool_size(uint32_t wanted, uint32_t engines)
         return 0;
     }
     uint64_t room = maps_max() / MAPS_SHARE / MAPS_PER_SLOT / (engines != 0 ? engines : 1);
+    room -= room / (THEATER__WASM_STORE_OVER_SHARE + 1); /* for guests that are over */
     uint32_t size = wanted != 0 ? wanted : POOLED_GUESTS_DEFAULT;
     return size < room ? size : (uint32_t)room;
 }
@@ -81,9 +83,14 @@ static void open_pool(theater__engine *engine, uint32_t wanted, uint32_t engines
         return;
     }
     wasmtime_error_t *error = NULL;
-    engine->wasm[THEATER__WAY_POOLED] = theater__settings_engine(size, &error);
+    const theater__pool_size slots = {
+        .guests = size + theater__wasm_store_over_max(size),
+        .stacks = size + THEATER__WASM_STORE_SPARES_MAX,
+    };
+    engine->wasm[THEATER__WAY_POOLED] = theater__settings_engine(slots, &error);
     if (engine->wasm[THEATER__WAY_POOLED] != NULL) {
         engine->pooled_max = size;
+        engine->over_max = theater__wasm_store_over_max(size);
         return;
     }
     theater_error reason = THEATER_ERROR_INIT;
@@ -106,7 +113,7 @@ theater_status theater__engine_open(const theater__engine_options *options,
         goto fail;
     }
     wasmtime_error_t *error = NULL;
-    engine->wasm[THEATER__WAY_ON_DEMAND] = theater__settings_engine(0, &error);
+    engine->wasm[THEATER__WAY_ON_DEMAND] = theater__settings_engine(THEATER__NO_POOL, &error);
     if (engine->wasm[THEATER__WAY_ON_DEMAND] == NULL) {
         status = theater__trap_fail(error, THEATER_ERR_ENGINE, "the engine did not start", err);
         goto fail;
@@ -126,6 +133,7 @@ void theater__engine_close(theater__engine *engine)
     }
     THEATER_ASSERT(engine->components_count == 0);
     THEATER_ASSERT(engine->pooled_count == 0);
+    THEATER_ASSERT(engine->spares_count == 0 && engine->over_count == 0);
     for (size_t way = 0; way < THEATER__WAYS; way++) {
         if (engine->wasm[way] != NULL) {
             wasm_engine_delete(engine->wasm[way]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One call in a store of its own. A poll runs the guest, instantiation and then the call, until it
- * ends, waits in an import, or gives way at an epoch:
+ * One call in an instance of its own. A poll runs the guest, instantiation and then the call, until
+ * it ends, waits in an import, or gives way at an epoch:
  *
  *     RUNNING ──ready──> DONE
  *        └──────error──> TRAPPED
@@ -21,6 +21,7 @@
 #include "trap.h"
 #include "types.h"
 #include "values.h"
+#include "wasm_store.h"
 
 #include <string.h>
 
@@ -38,7 +39,8 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *userdata, u
                                   wasmtime_update_deadline_kind_t *out_kind)
 {
     (void)context;
-    theater__guest *guest = userdata;
+    theater__guest *guest = ((const theater__wasm_store *)userdata)->guest;
+    THEATER_ASSERT(guest != NULL);
     /* Always one tick away: a longer deadline may be cached in a frame that loops for ever. */
     *out_delta = 1;
     *out_kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
@@ -52,6 +54,11 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *userdata, u
         break;
     }
     return theater__trap_end(guest, THEATER__TRAP_HOST, "ended by the host");
+}
+
+void theater__guest_watch_epoch(theater__wasm_store *store)
+{
+    wasmtime_store_epoch_deadline_callback(store->wasm, on_epoch, store, NULL);
 }
 
 static wasmtime_error_t *trap_convert(theater__guest *guest, const theater__import *import,
@@ -161,13 +168,6 @@ static void copy_limits(theater__guest *guest, const theater_limits *limits)
     guest->limits = DEFAULTS;
     size_t size = limits->struct_size < sizeof *limits ? limits->struct_size : sizeof *limits;
     memcpy(&guest->limits, limits, size);
-    guest->growth = (theater_engine_limits_t){
-        .memory_bytes_max = guest->limits.memory_bytes_max,
-        .table_elements_max = guest->limits.table_elements_max,
-        .instances_max = guest->limits.instances_max,
-        .tables_max = guest->limits.tables_max,
-        .memories_max = guest->limits.memories_max,
-    };
 }
 
 static theater_status copy_args(theater__guest *guest, const theater__signature *signature,
@@ -235,19 +235,21 @@ static void leave_way(const theater__guest *guest)
     }
 }
 
-static void open_store(theater__guest *guest, const theater__signature *signature)
+static theater_status open_store(theater__guest *guest, const theater__signature *signature,
+                                 theater_error *err)
 {
     const theater__loaded *loaded = &guest->component->loaded[guest->way];
-    guest->store = wasmtime_store_new(guest->component->engine->wasm[guest->way], guest, NULL);
-    theater_engine_store_limit(guest->store, &guest->growth);
-    theater_engine_store_host_call_fuel(guest->store, fuel_of(guest, signature));
-    theater_engine_store_handles_max(guest->store, guest->limits.handles_max);
-    wasmtime_store_epoch_deadline_callback(guest->store, on_epoch, guest, NULL);
-    wasmtime_context_t *context = wasmtime_store_context(guest->store);
+    guest->store = theater__wasm_store_take(guest);
+    if (guest->store == NULL) {
+        return theater__fail_nomem(err);
+    }
+    theater_engine_store_host_call_fuel(guest->store->wasm, fuel_of(guest, signature));
+    wasmtime_context_t *context = wasmtime_store_context(guest->store->wasm);
     wasmtime_context_set_epoch_deadline(context, 1);
     guest->call =
         theater_engine_call_new(loaded->prepared, loaded->export_indexes[guest->export_index],
                                 context, guest->args, guest->args_count);
+    return THEATER_OK;
 }
 
 theater_status theater__guest_start(theater__component *component, size_t export_index,
@@ -276,11 +278,13 @@ theater_status theater__guest_start(theater__component *component, size_t export
     copy_limits(guest, limits);
     take_way(guest);
     status = copy_args(guest, &export->signature, args, err);
+    if (status == THEATER_OK) {
+        status = open_store(guest, &export->signature, err);
+    }
     if (status != THEATER_OK) {
         theater__guest_delete(guest);
         return status;
     }
-    open_store(guest, &export->signature);
     *out_guest = guest;
     return THEATER_OK;
 }
@@ -386,6 +390,7 @@ void theater__guest_delete(theater__guest *guest)
     /* The call first: it borrows all the rest, and unwinds the fiber it is suspended in. */
     if (guest->call != NULL) {
         theater_engine_call_delete(guest->call);
+        guest->call = NULL;
     }
     wasmtime_component_val_delete(&guest->returned);
     for (size_t i = 0; i < guest->args_count; i++) {
@@ -393,7 +398,7 @@ void theater__guest_delete(theater__guest *guest)
     }
     theater__free(guest->args);
     if (guest->store != NULL) {
-        wasmtime_store_delete(guest->store);
+        theater__wasm_store_leave(guest);
     }
     leave_way(guest);
     theater__arena_deinit(&guest->arena);

@@ -35,10 +35,19 @@ typedef enum theater__way {
 } theater__way;
 #define THEATER__WAYS 2
 
+/* Stores without a guest that are kept: as many as guests are made ready at a time in a storm. */
+#define THEATER__WASM_STORE_SPARES_MAX 8u
+
+typedef struct theater__wasm_store theater__wasm_store; /* wasm_store.h */
+
 struct theater__engine {
     wasm_engine_t *wasm[THEATER__WAYS]; /* of the same settings; POOLED may be NULL */
     uint32_t pooled_max;
     uint32_t pooled_count;
+    theater__wasm_store *spares[THEATER__WASM_STORE_SPARES_MAX]; /* the last used last */
+    uint32_t spares_count;
+    uint32_t over_max; /* slots that guests that are over may hold, and do */
+    uint32_t over_count;
     theater__log log;
     char *cache_directory; /* of this engine's key, NULL: no cache */
     char *compiler_path;   /* as given, NULL: to be looked for */
@@ -97,10 +106,9 @@ struct theater__guest {
     const theater__guest_ops *ops;
     void *userdata;
     theater_limits limits;
-    theater_engine_limits_t growth; /* the store keeps a pointer */
 
     theater__way way;
-    wasmtime_store_t *store;
+    theater__wasm_store *store;
     theater_engine_call_t *call; /* NULL when DONE or TRAPPED */
     theater__guest_phase phase;
     wasmtime_component_val_t *args;
@@ -120,6 +128,9 @@ struct theater__guest {
     theater__arena arena; /* arguments of one host call; in the end, the result */
     theater_value result;
 };
+
+/* Sets the store's epoch callback, which asks its guest; in guest.c. */
+void theater__guest_watch_epoch(theater__wasm_store *store);
 
 /* The import callback of the linker ends here; in guest.c. Returns an error that traps, or NULL. If
  * guest->waiting is set afterwards, out_result is kept until it is not. */

@@ -6,6 +6,7 @@
 #include "internal.h"
 #include "trap.h"
 #include "types.h"
+#include "wasm_store.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,12 +16,19 @@
 
 /* ---- callbacks, on the guest's fiber --------------------------------------------------------- */
 
+static theater__guest *guest_of(const wasmtime_context_t *context)
+{
+    const theater__wasm_store *store = wasmtime_context_get_data(context);
+    THEATER_ASSERT(store->guest != NULL);
+    return store->guest;
+}
+
 static wasmtime_error_t *on_import(void *env, wasmtime_context_t *context,
                                    const wasmtime_component_val_t *args, size_t args_count,
                                    wasmtime_component_val_t *out_result, const bool **out_waiting)
 {
     const theater__binding *binding = env;
-    theater__guest *guest = wasmtime_context_get_data(context);
+    theater__guest *guest = guest_of(context);
     wasmtime_error_t *error =
         theater__guest_import(guest, binding->import_index, args, args_count, out_result);
     if (guest->waiting) {
@@ -41,7 +49,7 @@ static wasmtime_error_t *on_trap(void *env, wasmtime_context_t *context,
     (void)results_count;
     const theater__binding *binding = env;
     const theater__import *import = &binding->component->imports[binding->import_index];
-    return theater__trap_end(wasmtime_context_get_data(context), THEATER__TRAP_GUEST,
+    return theater__trap_end(guest_of(context), THEATER__TRAP_GUEST,
                              "%.*s%s%.*s is not offered by this host", (int)import->interface.size,
                              import->interface.data, import->interface.size > 0 ? "." : "",
                              (int)import->name.size, import->name.data);

@@ -25,7 +25,7 @@ const char *theater__settings_semantics(void)
 #define MEMORY_RESIDENT_BYTES ((uint64_t)64 << 10)
 #define TABLE_RESIDENT_BYTES ((uint64_t)4 << 10)
 
-wasm_engine_t *theater__settings_engine(uint32_t pooled_guests, wasmtime_error_t **out_error)
+wasm_engine_t *theater__settings_engine(theater__pool_size size, wasmtime_error_t **out_error)
 {
     wasm_config_t *config = wasm_config_new();
     wasmtime_config_wasm_component_model_set(config, true);
@@ -39,9 +39,10 @@ wasm_engine_t *theater__settings_engine(uint32_t pooled_guests, wasmtime_error_t
     wasmtime_config_async_stack_size_set(config, THEATER__FIBER_STACK_BYTES);
     wasmtime_config_parallel_compilation_set(config, true);
     theater_engine_config_apply(config);
-    if (pooled_guests > 0) {
+    if (size.guests > 0) {
         const theater_engine_pool_t pool = {
-            .guests = pooled_guests,
+            .guests = size.guests,
+            .stacks = size.stacks,
             .instances = THEATER__SLOT_INSTANCES,
             .memories = THEATER__SLOT_MEMORIES,
             .tables = THEATER__SLOT_TABLES,

@@ -33,9 +33,16 @@
 #define THEATER__SLOT_MEMORY_BYTES ((uint64_t)256 << 20)
 #define THEATER__SLOT_TABLE_ELEMENTS 32768u
 
-/* An engine of its own; NULL and *out_error on failure. With pooled_guests, it takes what these
- * guests need from a pool; compiled code, and what it computes, is the same. */
-wasm_engine_t *theater__settings_engine(uint32_t pooled_guests, wasmtime_error_t **out_error);
+typedef struct theater__pool_size {
+    uint32_t guests; /* 0: no pool */
+    uint32_t stacks;
+} theater__pool_size;
+
+#define THEATER__NO_POOL ((theater__pool_size){0, 0})
+
+/* An engine of its own; NULL and *out_error on failure. With a pool, it takes what guests need from
+ * there; compiled code, and what it computes, is the same. */
+wasm_engine_t *theater__settings_engine(theater__pool_size pool, wasmtime_error_t **out_error);
 
 /* The settings that change what a guest computes, one line. */
 const char *theater__settings_semantics(void);

@@ -12,6 +12,8 @@
  */
 #include "trap.h"
 
+#include "wasm_store.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,7 +89,7 @@ wasmtime_error_t *theater__trap_end(theater__guest *guest, theater__trap_kind ki
 
 static theater__trap_kind kind_of(const theater__guest *guest, const theater_engine_error_t *parts)
 {
-    if (guest->growth.machine_failed || parts->out_of_memory) {
+    if (guest->store->growth.machine_failed || parts->out_of_memory) {
         return THEATER__TRAP_MACHINE;
     }
     if (parts->trap_code == WASMTIME_TRAP_CODE_STACK_OVERFLOW) {

@@ -153,6 +153,99 @@ static void pool__a_slot_is_as_good_as_new(void **state)
     }
 }
 
+/* Six instances, two memories, two tables; returns 'a' if what it finds is new, and dirties it. */
+static const char SMALL[] =
+    "(component"
+    " (core module $m (memory 1) (table 4 funcref) (global $g (mut i32) (i32.const 96))"
+    "  (func $f) (elem declare func $f)"
+    "  (func (export \"run\") (result i32)"
+    "   (global.set $g (i32.add (global.get $g) (i32.const 1)))"
+    "   (if (i32.load (i32.const 40000)) (then unreachable))"
+    "   (if (i32.eqz (ref.is_null (table.get (i32.const 1)))) (then unreachable))"
+    "   (i32.store (i32.const 40000) (i32.const 77))"
+    "   (table.set (i32.const 1) (ref.func $f))"
+    "   (global.get $g)))"
+    " (core module $e)"
+    " (core instance $i (instantiate $m)) (core instance $j (instantiate $m))"
+    " (core instance (instantiate $e)) (core instance (instantiate $e))"
+    " (core instance (instantiate $e)) (core instance (instantiate $e))"
+    " (func (export \"run\") (result u32) (canon lift (core func $i \"run\"))))";
+#define SMALL_INSTANCES 6
+
+/* More of them than any store serves, one after another: what each may have is counted alone. */
+static void pool__guests_in_one_store_know_nothing_of_each_other(void **state)
+{
+    harness *test = *state;
+    open_with(test, 2, "sleep.wat");
+    assert_int_equal(harness_load_text(test, SMALL), THEATER_OK);
+    harness_link(test);
+    const uint32_t instances_max = test->limits.instances_max;
+    for (size_t i = 0; i < 100; i++) {
+        test->limits.instances_max = i % 3 == 0 ? instances_max : SMALL_INSTANCES;
+        test->limits.memories_max = 2;
+        test->limits.tables_max = 2;
+        assert_int_equal(grown(test, "run", true), 'a');
+        test->limits.instances_max = SMALL_INSTANCES - 1; /* those that are over were allowed it */
+        theater__guest *guest = start(test, "run", NULL, 0);
+        assert_int_equal(theater__guest_poll(guest), THEATER__GUEST_TRAPPED);
+        assert_int_equal(theater__guest_trap(guest).kind, THEATER__TRAP_LIMIT);
+        theater__guest_delete(guest);
+    }
+}
+
+/* A store that has let one component have a few instances lets no other have more. */
+static void pool__stores_are_of_one_component(void **state)
+{
+    harness *test = *state;
+    open_with(test, 2, "sleep.wat");
+    theater__component *sleeps = test->component;
+    test->component = NULL;
+    assert_int_equal(harness_load_text(test, SMALL), THEATER_OK);
+    harness_link(test);
+    theater__component *small = test->component;
+    test->limits.instances_max = SMALL_INSTANCES - 1;
+    for (size_t i = 0; i < 20; i++) {
+        test->component = sleeps;
+        wake(test, sleeper(test));
+        test->component = small;
+        theater__guest *guest = start(test, "run", NULL, 0);
+        assert_int_equal(theater__guest_poll(guest), THEATER__GUEST_TRAPPED);
+        assert_int_equal(theater__guest_trap(guest).kind, THEATER__TRAP_LIMIT);
+        theater__guest_delete(guest);
+    }
+    theater__component_close(sleeps);
+}
+
+/* Sleepers stand in stores that have served others; whatever those hold, the living have theirs. */
+static void pool__those_who_are_over_hold_no_slot_of_the_living(void **state)
+{
+    enum {
+        SLOTS = 64,
+        ROUNDS = 40
+    };
+    harness *test = *state;
+    open_with(test, SLOTS, "sleep.wat");
+    theater__guest *guests[SLOTS] = {NULL};
+    for (size_t round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < SLOTS; i++) {
+            /* Ends, then begins: a store goes from hand to hand. Some are taken down asleep. */
+            if (guests[i] != NULL && (i + round) % 7 == 0) {
+                theater__guest_delete(guests[i]);
+            } else if (guests[i] != NULL) {
+                wake(test, guests[i]);
+            }
+            guests[i] = sleeper(test);
+            assert_true(theater__guest_is_pooled(guests[i]));
+        }
+        assert_int_equal(theater__engine_pooled(test->engine), SLOTS);
+    }
+    for (size_t i = 0; i < SLOTS; i++) {
+        wake(test, guests[i]);
+    }
+    assert_int_equal(theater__engine_pooled(test->engine), 0);
+    assert_string_equal(test->log, "");
+}
+
 static void pool__components_take_turns_in_a_slot(void **state)
 {
     harness *test = *state;
@@ -279,6 +372,9 @@ int main(void)
         TEST(pool__can_be_left_out),
         TEST(pool__growth_fails_at_the_same_place_everywhere),
         TEST(pool__a_slot_is_as_good_as_new),
+        TEST(pool__guests_in_one_store_know_nothing_of_each_other),
+        TEST(pool__stores_are_of_one_component),
+        TEST(pool__those_who_are_over_hold_no_slot_of_the_living),
         TEST(pool__components_take_turns_in_a_slot),
         TEST(pool__a_component_that_exceeds_a_slot_runs_on_demand),
         TEST(pool__traps_and_ends_free_the_slot),

@@ -5,7 +5,7 @@
  *   engine     one per host: configuration, compile cache, the epoch that preempts guests
  *   component  one per component digest: compiled code, its import and export lists with types, its
  *              linker; shared by all its actors
- *   guest      one per running call: a fresh store and instance and the suspended call in it
+ *   guest      one per running call: a fresh instance and the suspended call in it
  *
  * A guest is driven by polling, never by threads:
  *
@@ -15,7 +15,8 @@
  *                     └───> TRAPPED   guest_trap() says how; the guest is dead
  *
  * guest_delete() is allowed in every state, also in the middle of a wait: that is how actors are
- * evicted and killed. Nothing of a guest is ever reused for another call.
+ * evicted and killed. An instance is never used for another call (what it stands on is,
+ * wasm_store.c).
  *
  * Hazards (each has a test): a host callback runs on the guest's fiber and may use less than
  * THEATER__CALLBACK_STACK_MAX of stack; arguments are dead once an async callback has returned; a
@@ -179,8 +180,8 @@ typedef struct theater__trap {
 } theater__trap;
 
 /*
- * Prepares a fresh store for one call of an export. The first poll instantiates and then calls;
- * both may suspend. args are copied. ops and userdata are borrowed until guest_delete().
+ * Prepares one call of an export, in an instance of its own. The first poll instantiates and then
+ * calls; both may suspend. args are copied. ops and userdata are borrowed until guest_delete().
  */
 theater_status theater__guest_start(theater__component *component, size_t export_index,
                                     theater_values args, const theater_limits *limits,
