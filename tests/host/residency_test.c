@@ -305,7 +305,68 @@ static void workers__get_done_beside_those_who_are_due(void **state)
 {
     (void)state;
     work_beside(3, 4, 4);
-    work_beside(32, 2, 8); /* somebody is always due and without a place */
+}
+
+/* The only one in the list tries to enter and finds no place. */
+static void starve(theater_host *host, theater__list *list)
+{
+    theater__list *link = theater__list_pop(list);
+    assert_non_null(link);
+    live *l = THEATER__LIST_OWNER(link, live, link);
+    turn_step(host, l);
+    assert_true(l->turn == NULL && theater__list_linked(&l->link));
+}
+
+/*
+ * Somebody who is due is always without a place, and one who is not due wants one, too: of eight
+ * that may try it is one. What a run shows depends on who finds a place by chance (up to
+ * DUE_ABSENT_MAX wait for one, so with more places than that there are moments without any), so
+ * here each tries by itself.
+ */
+static void admission__is_for_others_though_somebody_is_always_due(void **state)
+{
+    (void)state;
+    enum {
+        DUE_COUNT = 4,
+        SHARE = 8
+    };
+    harness h;
+    theater_host_options options = virtual_options(1);
+    theater_id due[DUE_COUNT];
+    harness_open(&h, &options, false);
+    theater_actor_component *sleeper = harness_load(&h, EXAMPLE_GUESTS, "sleep.wat");
+    for (size_t i = 0; i < DUE_COUNT; i++) {
+        due[i] = harness_spawn(&h, sleeper, "run", "[1000]", NULL);
+        harness_settle(&h);
+    }
+    theater_host *host = h.host;
+    assert_true(is_resident(&h, due[DUE_COUNT - 1])); /* and keeps its place: it is about to run */
+    assert_int_equal(theater_host_wake(host, due[DUE_COUNT - 1], NULL, NULL), THEATER_OK);
+    theater__list *holder = theater__list_pop(&host->urgent);
+    for (size_t i = 0; i < DUE_COUNT - 1; i++) {
+        assert_int_equal(theater_host_wake(host, due[i], NULL, NULL), THEATER_OK);
+        starve(host, &host->urgent);
+    }
+    theater_id other = harness_spawn(&h, sleeper, "run", "[1000]", NULL);
+    starve(host, &host->ready);
+    for (size_t round = 0; round < 3; round++) {
+        size_t tries = 1;
+        residency_admit(host);
+        while (theater__list_empty(&host->ready) && tries < SHARE) {
+            starve(host, &host->urgent);
+            assert_false(theater__list_empty(&host->starved_due));
+            residency_admit(host);
+            tries++;
+        }
+        assert_false(theater__list_empty(&host->ready));
+        assert_true(round == 0 || tries == SHARE); /* and all others are for those who are due */
+        starve(host, &host->ready);
+    }
+    theater__list_push(&host->urgent, holder);
+    harness_run(&h);
+    assert_int_equal(h.ends_count, DUE_COUNT + 1);
+    (void)harness_find(&h, other);
+    harness_close(&h);
 }
 
 int main(void)
@@ -318,6 +379,7 @@ int main(void)
         cmocka_unit_test(spinners__keep_nobody_out_who_is_due),
         cmocka_unit_test(replay__of_a_sleeper_leaves_it_asleep),
         cmocka_unit_test(workers__get_done_beside_those_who_are_due),
+        cmocka_unit_test(admission__is_for_others_though_somebody_is_always_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
