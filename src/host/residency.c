@@ -116,8 +116,8 @@ static void drop_turn(theater_host *host, live *l)
     host->has_evicted = true;
 }
 
-/* Drops a sleeper, for somebody who is due also a guest that was preempted; false if nobody can be
- * dropped now. */
+/* Drops a sleeper, for somebody who is due also a guest that was preempted, or parks it if what it
+ * did cannot be written down; false if nobody gave up a place. */
 static bool evict_one(theater_host *host, bool is_for_due)
 {
     live *l = evict_choose(host, is_for_due);
@@ -126,8 +126,9 @@ static bool evict_one(theater_host *host, bool is_for_due)
     }
     if (l->phase == LIVE_QUEUED) {
         theater__list_remove(&l->link);
+        uint32_t index = l->index;
         if (!commit_turn(host, l)) { /* what it did goes on from its chain */
-            return false;
+            return actor_at(host, index)->is_parked;
         }
         l->stays_ns = 2 * theater__turn_call_cpu_ns(l->turn); /* or it would never get on */
         drop_turn(host, l);
@@ -224,14 +225,32 @@ static void begin_load(theater_host *host, live *l)
     l->phase = LIVE_LOADING;
 }
 
+static bool is_full(const theater_host *host, const live *l)
+{
+    return host->resident_count + host->entering_count >= host->live_max &&
+           !l->readings[READ_LOAD].is_under_way; /* its place is kept */
+}
+
+static bool make_room(theater_host *host, const live *l)
+{
+    while (is_full(host, l)) {
+        if (host->graveyard_count > 0) {
+            (void)residency_sweep(host, 1);
+        } else if (!evict_one(host, turn_is_urgent(l))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool residency_enter(theater_host *host, live *l)
 {
     THEATER_ASSERT(l->turn == NULL);
-    bool is_full = host->resident_count + host->entering_count >= host->live_max &&
-                   !l->readings[READ_LOAD].is_under_way; /* its place is kept */
-    if (is_full && host->graveyard_count > 0) {
-        (void)residency_sweep(host, 1);
-    } else if (is_full && !evict_one(host, turn_is_urgent(l))) {
+    bool has_room = make_room(host, l);
+    if (theater__list_linked(&l->link)) {
+        theater__list_remove(&l->link); /* who was told of a parked one acted on this one */
+    }
+    if (!has_room) {
         l->phase = LIVE_QUEUED;
         theater__list_push(turn_is_urgent(l) ? &host->starved_due : &host->starved, &l->link);
         return false;

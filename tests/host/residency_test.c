@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <base/alloc.h>
+
 #define ACTORS_COUNT 12u
 
 typedef struct text {
@@ -369,6 +371,61 @@ static void admission__is_for_others_though_somebody_is_always_due(void **state)
     harness_close(&h);
 }
 
+typedef struct both {
+    harness *h;
+    theater_id due;
+} both;
+
+static void cancel_other(theater_id id, theater_status status, const char *reason, void *userdata)
+{
+    (void)id;
+    (void)reason;
+    const both *b = userdata;
+    assert_int_equal(status, THEATER_ERR_NOMEM);
+    b->h->parked_count++;
+    assert_int_equal(theater_host_cancel(b->h->host, b->due, NULL, NULL), THEATER_OK);
+}
+
+/* There is no memory to write down what the preempted guest did that is to go for somebody who is
+ * due: it is parked, its place is free, and who is due gets it, though nobody else is there to let
+ * it in. Also if the program acts on who is due when it is told of the other one. */
+static void due__gets_the_place_of_who_cannot_be_written_down(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        harness h;
+        theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+        options.live_max = 1;
+        harness_open(&h, &options, false);
+        theater_actor_component *hostile = harness_load(&h, GUESTS, "attacks.wat");
+        theater_actor_component *sleeper = harness_load(&h, EXAMPLE_GUESTS, "sleep.wat");
+        theater_id due = harness_spawn(&h, sleeper, "run", "[3600000]", NULL);
+        settle(&h);
+        theater_id busy = harness_spawn(&h, hostile, "ask", "[]", NULL);
+        do {
+            assert_int_equal(theater_host_dispatch(h.host, NULL, NULL), THEATER_OK);
+        } while (!is_resident(&h, busy));
+        both b = {&h, due};
+        if (way == 1) {
+            theater_host_on_parked(h.host, cancel_other, &b);
+        }
+        assert_int_equal(theater_host_wake(h.host, due, NULL, NULL), THEATER_OK);
+        theater__list *link = theater__list_pop(&h.host->urgent);
+        theater__alloc_fail_at(1);
+        turn_step(h.host, THEATER__LIST_OWNER(link, live, link));
+        theater__alloc_fail_at(0);
+        assert_int_equal(h.parked_count, 1);
+        assert_true(theater__list_empty(&h.host->urgent)); /* on its way in, and in no list */
+        for (size_t i = 0; i < 100 && h.ends_count == 0; i++) {
+            assert_int_equal(theater_host_dispatch(h.host, NULL, NULL), THEATER_OK);
+        }
+        assert_int_equal(h.ends_count, 1);
+        assert_int_equal(harness_find(&h, due)->reason,
+                         way == 0 ? THEATER_END_RETURNED : THEATER_END_CANCELLED);
+        harness_close(&h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +437,7 @@ int main(void)
         cmocka_unit_test(replay__of_a_sleeper_leaves_it_asleep),
         cmocka_unit_test(workers__get_done_beside_those_who_are_due),
         cmocka_unit_test(admission__is_for_others_though_somebody_is_always_due),
+        cmocka_unit_test(due__gets_the_place_of_who_cannot_be_written_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
