@@ -49,7 +49,7 @@ typedef struct theater_host_options {
     theater_wall virtual_start; /**< VIRTUAL: where wall time begins; 0: 2026-01-01 */
     uint64_t seed;              /**< VIRTUAL: of ids and salts, so that chains repeat */
     theater_overdue_policy overdue;
-    uint32_t live_max; /**< instances in memory; 0, and the most: vm.max_map_count / 8 / shards */
+    uint32_t live_max; /**< instances in memory; 0, and the most: vm.max_map_count / 8 / hosts */
     bool trap_unknown_imports;   /**< trap by name at the call instead of refusing the component */
     const char *cache_directory; /**< compiled code; NULL: $XDG_CACHE_HOME/theater, "" for none */
     const char *compiler_path;   /**< theater-compile; NULL: found beside the library */
@@ -64,12 +64,15 @@ typedef struct theater_host_options {
     uint32_t shard;   /**< which shard of the store this host runs, from 0 */
     uint32_t shards_count; /**< shards of the store: as many as a new one gets, for good; what an
                                 old one has, see theater_store_shards(); 0: 1 */
+    uint32_t hosts_count;  /**< hosts of this process, which share its memory maps: each has its
+                                part of what live_max may be and of the engine's pool. 0: 1, or as
+                                many as the store has shards; never fewer than these */
 } theater_host_options;
 #define THEATER_HOST_OPTIONS_INIT                                                            \
     {                                                                                        \
         sizeof(theater_host_options), NULL, false, THEATER_CLOCK_REAL, {0}, 0,               \
             THEATER_OVERDUE_LATE, 0, false, NULL, NULL, NULL, NULL, THEATER_LOG_INFO, false, \
-            false, 0, 0                                                                      \
+            false, 0, 0, 0                                                                   \
     }
 
 /**

@@ -270,19 +270,6 @@ static int add_handlers(cli_host *host, const cli_host_settings *settings)
     return CLI_EXIT_OK;
 }
 
-/* What the library takes for one host: an eighth of the maps that a process may have. */
-static uint64_t live_max_of_machine(void)
-{
-    uint64_t maps = 65530; /* the kernel's own default */
-    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
-    if (file != NULL) {
-        uint64_t found = 0;
-        maps = fscanf(file, "%" SCNu64, &found) == 1 && found > 0 ? found : maps;
-        (void)fclose(file);
-    }
-    return maps / 8;
-}
-
 /*
  * Places in memory of one host. They are the process's: the hosts of one process have equal parts,
  * as have the shards of a store, wherever they run. 0: the library's own choice.
@@ -291,11 +278,11 @@ static uint32_t live_max_of(const cli_host *host)
 {
     uint64_t all = host->session->settings->live_max;
     uint32_t sharing = host->session->hosts_expected;
-    if (all == 0 && sharing <= host->shard.count) {
+    if (all == 0) {
         return 0;
     }
-    all = all != 0 ? all : live_max_of_machine();
-    all /= sharing > host->shard.count ? sharing : host->shard.count;
+    sharing = sharing > host->shard.count ? sharing : host->shard.count;
+    all /= sharing > 0 ? sharing : 1;
     return all > UINT32_MAX ? UINT32_MAX : all > 0 ? (uint32_t)all : 1;
 }
 
@@ -312,6 +299,7 @@ static int make_host(cli_host *host, const cli_host_settings *settings, bool mus
     options.seed = settings->seed;
     options.shard = host->shard.number;
     options.shards_count = host->shard.count;
+    options.hosts_count = host->session->hosts_expected;
     options.live_max = live_max_of(host);
     options.is_frozen = settings->is_frozen;
     options.store_adopt = settings->adopt;
@@ -332,10 +320,11 @@ void cli_session_share(cli_session *session, size_t hosts_count)
 {
     session->hosts_expected = hosts_count < CLI_HOSTS_MAX ? (uint32_t)hosts_count : CLI_HOSTS_MAX;
     if (session->settings->verbose && hosts_count > 1) {
-        uint64_t all = session->settings->live_max;
-        all = all != 0 ? all : live_max_of_machine();
-        cli_note("%u hosts share %" PRIu64 " places in memory", (unsigned)session->hosts_expected,
-                 all);
+        char all[32] = "the";
+        if (session->settings->live_max != 0) {
+            (void)snprintf(all, sizeof(all), "%" PRIu64, session->settings->live_max);
+        }
+        cli_note("%u hosts share %s places in memory", (unsigned)session->hosts_expected, all);
     }
 }
 

@@ -20,6 +20,8 @@ static const uint64_t COMPILE_CPU_S_DEFAULT = 120;
 
 /* Enough for the guests that come and go beside a few hundred that stay; 4 ms to lay out. */
 #define POOLED_GUESTS_DEFAULT 1024u
+/* The kernel's own, if it does not say what it has. */
+#define MAPS_DEFAULT 65530u
 /* Memory maps that one slot can take: two for the stack from the beginning, up to three for each
  * memory and one for each table. */
 #define MAPS_PER_SLOT (2u + 3u * THEATER__SLOT_MEMORIES + THEATER__SLOT_TABLES)
@@ -47,19 +49,6 @@ static theater_status copy_options(theater__engine *engine, const theater__engin
     return theater__cache_path(options->cache_directory, &engine->cache_directory, err);
 }
 
-static uint64_t maps_max(void)
-{
-    unsigned long long maps = 65530; /* the kernel's own default */
-    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
-    if (file != NULL) {
-        if (fscanf(file, "%llu", &maps) != 1) {
-            maps = 0;
-        }
-        (void)fclose(file);
-    }
-    return maps;
-}
-
 /* A pool that is too large is no error of the engine but ends the process, so it is sized here: by
  * the maps there are, and none where address space is rationed. */
 static uint32_t pool_size(uint32_t wanted, uint32_t engines)
@@ -69,7 +58,8 @@ static uint32_t pool_size(uint32_t wanted, uint32_t engines)
         space.rlim_cur != RLIM_INFINITY) {
         return 0;
     }
-    uint64_t room = maps_max() / MAPS_SHARE / MAPS_PER_SLOT / (engines != 0 ? engines : 1);
+    uint64_t room =
+        theater__engine_maps_max() / MAPS_SHARE / MAPS_PER_SLOT / (engines != 0 ? engines : 1);
     room -= room / (THEATER__WASM_STORE_OVER_SHARE + 1); /* for guests that are over */
     uint32_t size = wanted != 0 ? wanted : POOLED_GUESTS_DEFAULT;
     return size < room ? size : (uint32_t)room;
@@ -151,6 +141,18 @@ void theater__engine_bump(theater__engine *engine)
     if (engine->wasm[THEATER__WAY_POOLED] != NULL) {
         wasmtime_engine_increment_epoch(engine->wasm[THEATER__WAY_POOLED]);
     }
+}
+
+uint64_t theater__engine_maps_max(void)
+{
+    unsigned long long maps = MAPS_DEFAULT;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+    if (file != NULL) {
+        unsigned long long found = 0;
+        maps = fscanf(file, "%llu", &found) == 1 && found > 0 ? found : maps;
+        (void)fclose(file);
+    }
+    return maps;
 }
 
 uint32_t theater__engine_pooled_max(const theater__engine *engine)

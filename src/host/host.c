@@ -5,7 +5,6 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,6 @@
 #include <base/error.h>
 
 #define VIRTUAL_START_MS 1767225600000u /* 2026-01-01T00:00:00Z */
-#define MAP_COUNT_DEFAULT 65530u
 #define MAPS_PER_LIVE 8u
 
 /* ---- the environment of turns ---------------------------------------------------------------- */
@@ -93,6 +91,8 @@ static theater_status copy_options(theater_host *host, const theater_host_option
 {
     host->options = *options;
     host->options.shards_count = options->shards_count != 0 ? options->shards_count : 1;
+    uint32_t hosts_min = host->options.shards_count; /* of one process, it is assumed */
+    host->options.hosts_count = options->hosts_count > hosts_min ? options->hosts_count : hosts_min;
     theater_status status = copy_string(
         &host->store_url, options->store_url != NULL ? options->store_url : "memory:", err);
     if (status == THEATER_OK) {
@@ -128,18 +128,10 @@ static theater_status check_shards(const theater_host_options *options, theater_
     return THEATER_OK;
 }
 
-static uint32_t live_max_of_machine(uint32_t shards_count)
+/* Of so many hosts each has its part of what the process may hold. */
+static uint32_t live_max_of_machine(uint32_t hosts_count)
 {
-    unsigned long maps = MAP_COUNT_DEFAULT;
-    char text[32] = {0};
-    int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        if (read(fd, text, sizeof(text) - 1) > 0) {
-            maps = strtoul(text, NULL, 10);
-        }
-        (void)close(fd);
-    }
-    unsigned long lives = maps / MAPS_PER_LIVE / shards_count; /* of one process, it is assumed */
+    uint64_t lives = theater__engine_maps_max() / MAPS_PER_LIVE / hosts_count;
     return lives > UINT32_MAX ? UINT32_MAX : (uint32_t)(lives > 0 ? lives : 1);
 }
 
@@ -219,7 +211,7 @@ theater_status theater_host_new(const theater_host_options *options, theater_hos
         status = make_shutdown(host, err);
     }
     if (status == THEATER_OK) {
-        uint32_t live_max = live_max_of_machine(host->options.shards_count);
+        uint32_t live_max = live_max_of_machine(host->options.hosts_count);
         host->live_max =
             chosen->live_max != 0 && chosen->live_max < live_max ? chosen->live_max : live_max;
         status = evict_open(host, err);
@@ -279,7 +271,7 @@ theater_status host_prepare(theater_host *host, theater_error *err)
     memset(&options, 0, sizeof(options));
     options.cache_directory = host->cache_directory;
     options.compiler_path = host->compiler_path;
-    options.engines_count = host->options.shards_count;
+    options.engines_count = host->options.hosts_count;
     options.log = host->log;
     theater_status status = THEATER_OK;
     if (host->clock == NULL) {

@@ -46,6 +46,34 @@ static void close_both(harness h[SHARDS])
     }
 }
 
+/* What the process can hold is divided by all hosts in it, whether they run one store or many. */
+static void hosts__of_one_process_share_its_places(void **state)
+{
+    (void)state;
+    enum {
+        HOSTS = 128
+    };
+    harness h;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    harness_open(&h, &options, false);
+    uint32_t live_max = h.host->live_max;
+    uint32_t pooled_max = theater__engine_pooled_max(h.host->engine);
+    options.hosts_count = HOSTS;
+    harness_reopen(&h, &options);
+    assert_int_equal(h.host->live_max, live_max / HOSTS);
+    assert_true(theater__engine_pooled_max(h.host->engine) <= pooled_max);
+    uint64_t slots = (uint64_t)HOSTS * theater__engine_pooled_max(h.host->engine);
+    assert_true(slots <= theater__engine_maps_max() / 4);
+    options.live_max = live_max; /* more than its part is not given */
+    harness_reopen(&h, &options);
+    assert_int_equal(h.host->live_max, live_max / HOSTS);
+    options = options_of(0);
+    options.hosts_count = 1; /* the store's other shard is assumed to be there */
+    harness_reopen(&h, &options);
+    assert_int_equal(h.host->live_max, live_max / SHARDS);
+    harness_close(&h);
+}
+
 static void options__that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -184,6 +212,7 @@ static void recover__who_belongs_elsewhere_is_set_aside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hosts__of_one_process_share_its_places),
         cmocka_unit_test(options__that_make_no_sense_are_refused),
         cmocka_unit_test(options__shards_divide_the_room_for_instances),
         cmocka_unit_test(spawn__takes_ids_of_its_shard_alone),

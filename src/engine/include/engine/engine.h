@@ -76,6 +76,8 @@ void theater__engine_bump(theater__engine *engine);
 const char *theater__engine_version(void);
 /* The settings that change what a guest computes, as one line of text: bound by every genesis. */
 const char *theater__engine_semantics(void);
+/* Memory maps that this process may have: vm.max_map_count. Who hosts guests caps them by it. */
+uint64_t theater__engine_maps_max(void);
 /* Guests that the pool can hold, 0 without one, and how many it holds now. */
 uint32_t theater__engine_pooled_max(const theater__engine *engine);
 uint32_t theater__engine_pooled(const theater__engine *engine);
