@@ -41,6 +41,13 @@ void flight_free(flight *f)
     }
 }
 
+/* Its open request is an effect, which is begun when the request is durable. */
+static bool begins_effect(const live *l)
+{
+    const theater__open_request *open = l->turn != NULL ? theater__turn_open(l->turn) : NULL;
+    return open != NULL && open->is_open && open->kind == THEATER_KIND_EFFECT;
+}
+
 /* Hands a batch over; on success the actor's head, place and call are those behind it. */
 static theater_status submit(theater_host *host, live *l, const theater__chain_writer *writer,
                              const theater__standing *standing, const theater_hash *parent,
@@ -61,6 +68,7 @@ static theater_status submit(theater_host *host, live *l, const theater__chain_w
     batch.standing = *standing;
     batch.previous_place = a->place;
     batch.userdata = f;
+    batch.is_awaited = l->acts != NULL || begins_effect(l);
     theater__ticket ticket = 0;
     uint64_t place = THEATER__PLACE_NONE;
     theater_status status = theater__store_submit(host->store, &batch, &ticket, &place, err);

@@ -238,9 +238,10 @@ struct theater_host {
     uint32_t graveyard_count;
     uint32_t graveyard_capacity;
     uint32_t live_max;
-    uint32_t *frontier; /* scratch of prefetch.c */
-    bool has_evicted;   /* there may be sleepers that are not in memory */
-    uint64_t active;    /* see theater_host_active() */
+    uint32_t *frontier;          /* scratch of prefetch.c */
+    bool has_evicted;            /* there may be sleepers that are not in memory */
+    theater_mono prefetch_again; /* not before, while somebody is due soon */
+    uint64_t active;             /* see theater_host_active() */
 
     parked_note *parked;
     size_t parked_count;

@@ -7,6 +7,11 @@
  * The nearest `live_max` sleepers are the ones that should be in memory. A look walks the timers in
  * order until it has found some that are not; it is taken when enough places are free to be worth
  * it, so that its cost is spread over them.
+ *
+ * While somebody is due soon, those who are due later than that wait: sleepers that are brought in
+ * long before push each other out of the processor's cache, and each wake pays for it. A host in
+ * which nobody is due soon has the time to bring in as many as there are places. And
+ * the nearest few are always brought in.
  */
 #include "internal.h"
 
@@ -19,20 +24,39 @@
 /* A sleeper this close is left to its wake: it would not be done before. */
 #define PREFETCH_AHEAD_NS 100000u
 
+/* The nearest are brought in however far away they are: where few are due, a look comes when one of
+ * them is, and the next one may follow at once. */
+#define PREFETCH_NEAREST 64u
+/* How soon is soon. */
+#define PREFETCH_REACH_MS 8u
+/* A look that came to the end of its reach finds nothing new before. */
+#define PREFETCH_PAUSE_NS 1000000u
+_Static_assert(PREFETCH_PAUSE_NS < PREFETCH_REACH_MS * 1000000u / 2, "reaches overlap");
+
 static bool wants_prefetch(const actor *a)
 {
     return a->live == NULL && !a->is_parked && a->state == THEATER__STATE_ASLEEP;
 }
 
-/* Brings in up to count of the queue's first sleepers that are not in memory. */
-static uint32_t fetch(theater_host *host, const theater__timerq *queue, uint32_t count)
+typedef struct prefetch_look {
+    uint32_t count;   /* of sleepers that may be brought in still */
+    uint32_t found;   /* that were */
+    bool has_reached; /* the end of its reach: there are others behind it */
+} prefetch_look;
+
+/* Brings in the queue's first sleepers that are not in memory, up to those of key_max. */
+static void fetch(theater_host *host, const theater__timerq *queue, uint64_t key_max,
+                  prefetch_look *it)
 {
     theater__timerq_walk walk;
     theater__timerq_entry entry;
-    uint32_t found = 0;
     theater__timerq_walk_begin(&walk, queue, host->frontier, host->live_max * 3 + 8);
-    for (uint32_t i = 0; i < host->live_max && found < count; i++) {
+    for (uint32_t i = 0; i < host->live_max && it->count > 0; i++) {
         if (!theater__timerq_walk_next(&walk, &entry) || entry.key == UINT64_MAX) {
+            break;
+        }
+        if (i >= PREFETCH_NEAREST && entry.key > key_max) {
+            it->has_reached = true;
             break;
         }
         if (!wants_prefetch(actor_at(host, entry.id))) {
@@ -43,9 +67,24 @@ static uint32_t fetch(theater_host *host, const theater__timerq *queue, uint32_t
             break; /* no memory to spare: they are loaded when they are due */
         }
         turn_ready(host, l);
-        found++;
+        it->count--;
+        it->found++;
     }
-    return found;
+}
+
+/* Over both queues; without a reach if nobody is due soon. */
+static prefetch_look look_around(theater_host *host, uint32_t count, bool is_someone_due_soon)
+{
+    prefetch_look it = {.count = count};
+    uint64_t mono_max = UINT64_MAX;
+    uint64_t wall_max = UINT64_MAX;
+    if (is_someone_due_soon) {
+        mono_max = theater__mono_add_ms(host->now, PREFETCH_REACH_MS).ns;
+        wall_max = theater__wall_add_ms(theater__clock_wall(host->clock), PREFETCH_REACH_MS).ms;
+    }
+    fetch(host, &host->mono_queue, mono_max, &it);
+    fetch(host, &host->wall_queue, wall_max, &it);
+    return it;
 }
 
 bool prefetch(theater_host *host)
@@ -59,6 +98,11 @@ bool prefetch(theater_host *host)
     if (theater__timerq_next_key(&host->mono_queue) < host->now.ns + PREFETCH_AHEAD_NS) {
         return false;
     }
+    bool is_someone_due_soon =
+        host->next_due_ns <= theater__mono_add_ms(host->now, PREFETCH_REACH_MS).ns;
+    if (is_someone_due_soon && host->now.ns < host->prefetch_again.ns) {
+        return false;
+    }
     if (host->frontier == NULL) {
         host->frontier =
             theater__alloc_zeroed((size_t)host->live_max * 3 + 8, sizeof(*host->frontier));
@@ -66,11 +110,11 @@ bool prefetch(theater_host *host)
             return false;
         }
     }
-    uint32_t found = fetch(host, &host->mono_queue, batch);
-    if (found < batch) {
-        found += fetch(host, &host->wall_queue, batch - found);
+    prefetch_look it = look_around(host, batch, is_someone_due_soon);
+    host->stats.prefetches += it.found;
+    host->has_evicted = it.found > 0 || it.has_reached;
+    if (it.count > 0 && it.has_reached) {
+        host->prefetch_again = (theater_mono){host->now.ns + PREFETCH_PAUSE_NS};
     }
-    host->stats.prefetches += found;
-    host->has_evicted = found > 0;
-    return found > 0;
+    return it.found > 0;
 }

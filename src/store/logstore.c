@@ -405,8 +405,8 @@ static void drop_if_empty(theater__logstore *log)
 }
 
 /* Puts the record at the end of the log. Under the mutex. */
-static theater_status append(theater__logstore *log, theater__format_record *record, void *userdata,
-                             uint64_t *out_place, theater_error *err)
+static theater_status append(theater__logstore *log, theater__format_record *record,
+                             const theater__batch *batch, uint64_t *out_place, theater_error *err)
 {
     if (log->failed) {
         if (err != NULL) {
@@ -439,10 +439,11 @@ static theater_status append(theater__logstore *log, theater__format_record *rec
     theater__format_record_encode(log->seed, place, record, out);
     theater__log_entry *entry = &group->entries[group->entries_count];
     entry->ticket = log->next_ticket;
-    entry->userdata = userdata;
+    entry->userdata = batch->userdata;
     entry->size = record->size;
     group->entries_count++;
     group->records_count++;
+    group->is_awaited = group->is_awaited || batch->is_awaited;
     log->end += record->size;
     log->unclosed = true;
     *out_place = place;
@@ -481,7 +482,7 @@ static theater_status log_submit(theater__store *store, const theater__batch *ba
     }
     uint64_t place = 0;
     (void)pthread_mutex_lock(&log->mutex);
-    theater_status status = append(log, &record, batch->userdata, &place, err);
+    theater_status status = append(log, &record, batch, &place, err);
     bool wake = status == THEATER_OK && log->waiting;
     if (wake) {
         log->waiting = false;
@@ -550,6 +551,7 @@ static void recycle(theater__logstore *log, theater__log_group *group)
     group->records_count = 0;
     group->entries_count = 0;
     group->delivered = 0;
+    group->is_awaited = false;
     group->failed = false;
     group->next = log->spare;
     log->spare = group;

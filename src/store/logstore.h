@@ -101,6 +101,7 @@ typedef struct theater__log_group {
     uint32_t entries_count;
     uint32_t entries_capacity;
     uint32_t delivered; /* entries that poll has handed out */
+    bool is_awaited;    /* by one of its batches at least */
     bool failed;
 } theater__log_group;
 
@@ -184,8 +185,8 @@ typedef struct theater__logstore {
     uint64_t sequence;       /* of the last group written */
     uint64_t previous_group; /* its place */
     uint64_t durable_upto;
-    uint64_t allocated; /* bytes of the segment that are on the disk, written or zeros */
-    bool is_busy;       /* the last group had many records: see gather() */
+    uint64_t allocated;  /* bytes of the segment that are on the disk, written or zeros */
+    uint32_t last_count; /* records of the last group: see gather() */
 
     /* Keeper's thread only (the owner's before it starts and after it has ended). */
     theater__log_span *spans; /* indexes, without gaps between them */

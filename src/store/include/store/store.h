@@ -72,6 +72,7 @@ typedef struct theater__batch {
     theater__standing standing;
     uint64_t previous_place; /* of the actor's last batch; THEATER__PLACE_NONE for its first */
     void *userdata;          /* given back with the completion */
+    bool is_awaited; /* somebody goes on when it is durable: others are not to be gathered first */
 } theater__batch;
 
 typedef enum theater__completion_type {
