@@ -5,8 +5,8 @@
  * Making and taking down all that costs more than the instance itself, so a store whose guest has
  * come to its end serves the next one:
  *
- *     take ──> guest 1 ──leave──> spare ──take──> guest 2 ──leave──> spare … guest 8 ──leave──> gone
- *                 └── trapped, or taken down amid its call ──────────────────────────────> gone
+ *     take ──> guest 1 ──leave──> spare ──take──> guest 2 ──leave──> spare … guest 8 ──> gone
+ *                 └── trapped, or taken down amid its call ────────────────────────────────^
  *
  * What nobody can tell from it: the next guest is one of the same component under the same limits,
  * so what Wasmtime counts in a store (instances, memories, tables) is what the first one was found

@@ -6,6 +6,7 @@
 #include "harness.h"
 #include "internal.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -426,6 +427,53 @@ static void due__gets_the_place_of_who_cannot_be_written_down(void **state)
     }
 }
 
+static theater_host_stats stats_of(const harness *h)
+{
+    theater_host_stats stats = {.struct_size = sizeof(stats)};
+    theater_host_stats_get(h->host, &stats);
+    return stats;
+}
+
+/*
+ * One every ms, and room for half of all. Before the first one is due there is time to fill the
+ * places; later only those are brought in who are due soon, and the nearest. On a slow machine it
+ * is fewer.
+ */
+static void prefetch__reaches_as_far_as_is_needed(void **state)
+{
+    (void)state;
+    enum {
+        ACTORS = 800,
+        PLACES = 400,
+        NEAREST = 64 + 32 /* and one look's */
+    };
+    harness h;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.live_max = PLACES;
+    harness_open(&h, &options, true);
+    theater_actor_component *sleep = harness_load(&h, EXAMPLE_GUESTS, "sleep.wat");
+    for (size_t i = 0; i < ACTORS; i++) {
+        char args[32];
+        snprintf(args, sizeof(args), "[%zu]", 500 + i);
+        harness_spawn(&h, sleep, "run", args, NULL);
+    }
+    uint64_t resident_max = 0; /* in the third quarter */
+    for (uint64_t wakes = 0; wakes < ACTORS; wakes = stats_of(&h).wakes) {
+        bool more = false;
+        assert_int_equal(theater_host_dispatch(h.host, &more, NULL), THEATER_OK);
+        theater_host_stats now = stats_of(&h);
+        bool is_flowing = now.wakes > ACTORS / 2 && now.wakes < ACTORS * 3 / 4;
+        resident_max = is_flowing && now.resident > resident_max ? now.resident : resident_max;
+        struct pollfd ready = {theater_host_fd(h.host), POLLIN, 0};
+        (void)poll(&ready, 1, more ? 0 : 1000);
+    }
+    harness_run(&h);
+    assert_int_equal(h.ends_count, ACTORS);
+    assert_true(stats_of(&h).prefetches > 0);
+    assert_in_range(resident_max, 1, NEAREST + 32);
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +485,7 @@ int main(void)
         cmocka_unit_test(replay__of_a_sleeper_leaves_it_asleep),
         cmocka_unit_test(workers__get_done_beside_those_who_are_due),
         cmocka_unit_test(admission__is_for_others_though_somebody_is_always_due),
+        cmocka_unit_test(prefetch__reaches_as_far_as_is_needed),
         cmocka_unit_test(due__gets_the_place_of_who_cannot_be_written_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
