@@ -73,14 +73,13 @@ static void open_pool(theater__engine *engine, uint32_t wanted, uint32_t engines
         return;
     }
     wasmtime_error_t *error = NULL;
-    const theater__pool_size slots = {
-        .guests = size + theater__wasm_store_over_max(size),
-        .stacks = size + THEATER__WASM_STORE_SPARES_MAX,
-    };
+    uint32_t over_max = theater__wasm_store_over_max(size);
+    /* A store that waits for a guest has a stack, and one at least that is over. */
+    const theater__pool_size slots = {.guests = size + over_max, .stacks = size + over_max};
     engine->wasm[THEATER__WAY_POOLED] = theater__settings_engine(slots, &error);
     if (engine->wasm[THEATER__WAY_POOLED] != NULL) {
         engine->pooled_max = size;
-        engine->over_max = theater__wasm_store_over_max(size);
+        engine->over_max = over_max;
         return;
     }
     theater_error reason = THEATER_ERROR_INIT;

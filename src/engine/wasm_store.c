@@ -26,8 +26,7 @@
 uint32_t theater__wasm_store_over_max(uint32_t pooled_max)
 {
     uint32_t share = pooled_max / THEATER__WASM_STORE_OVER_SHARE;
-    uint32_t one_store = THEATER__WASM_STORE_GUESTS_MAX - 1;
-    return pooled_max == 0 || share > one_store ? share : one_store;
+    return pooled_max == 0 || share > 0 ? share : 1;
 }
 
 static bool is_for(const theater__wasm_store *store, const theater__guest *guest)

@@ -14,8 +14,7 @@
  * Memories and tables of a guest that is over, at most: what a small component in Rust begins with.
  */
 #define THEATER__WASM_STORE_GUEST_BYTES_MAX ((uint64_t)20 << 16)
-/* Slots beside those of the living, for guests that are over: this part of them, and at least one
- * store's. */
+/* Slots beside those of the living, for guests that are over: this part of them, at least one. */
 #define THEATER__WASM_STORE_OVER_SHARE 4u
 
 struct theater__wasm_store {
