@@ -307,7 +307,7 @@ static int prune_named(pruning *it)
 static int prune_all(pruning *it)
 {
     theater_error error = THEATER_ERROR_INIT;
-    if (it->options.ids_count > 0) {
+    if (it->options.ids != NULL) {
         return prune_named(it);
     }
     it->is_quiet_if_none = true;
