@@ -23,7 +23,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
+
+/* Its jobs may take their time: who is due may not. What it holds the mutex for is a few loads. */
+#define KEEPER_NICE 10
 
 #define AHEAD_NAME "ahead.new"
 #define RESERVE_NAME "reserve"
@@ -402,6 +407,7 @@ void theater__keeper_work(theater__logstore *log, bool retry)
 void *theater__keeper_main(void *userdata)
 {
     theater__logstore *log = userdata;
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), KEEPER_NICE);
     (void)pthread_mutex_lock(&log->mutex);
     while (!atomic_load_explicit(&log->keeper_stop, memory_order_relaxed)) {
         uint64_t reserve = 0;
