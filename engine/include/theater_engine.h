@@ -71,6 +71,9 @@ void theater_engine_store_host_call_fuel(wasmtime_store_t *store, size_t fuel);
 /* Store::set_max_component_handles: resources that the guest may hold at a time. */
 void theater_engine_store_handles_max(wasmtime_store_t *store, size_t handles);
 
+/* Whether instances in the store have left handles: these count against those of the next one. */
+bool theater_engine_store_has_handles(wasmtime_store_t *store);
+
 /* An error taken apart. */
 typedef struct theater_engine_error {
     int32_t trap_code;    /* wasmtime_trap_code_t, -1 if the error is no trap of the code */

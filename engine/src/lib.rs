@@ -14,6 +14,7 @@ mod values;
 pub use calls::*;
 use std::ffi::c_char;
 use std::mem::size_of;
+use wasmtime_c_api::wasmtime::component::Resource;
 use wasmtime_c_api::wasmtime::{
     Config, Enabled, Engine, Error, InstanceAllocationStrategy, OutOfMemory,
     PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Result, Store, Trap,
@@ -204,6 +205,19 @@ pub unsafe extern "C" fn theater_engine_store_handles_max(
     handles: usize,
 ) {
     unsafe { store_of(store) }.set_max_component_handles(handles);
+}
+
+/// The count of live handles is not public; with room for one, a handle of ours fits if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn theater_engine_store_has_handles(store: *mut wasmtime_store_t) -> bool {
+    struct Probe;
+    let store = unsafe { store_of(store) };
+    let limit = store.max_component_handles();
+    store.set_max_component_handles(1);
+    let put = Resource::<Probe>::new_own(0).try_into_resource_any(&mut *store);
+    let taken = put.and_then(|handle| handle.try_into_resource::<Probe>(&mut *store));
+    store.set_max_component_handles(limit);
+    taken.is_err()
 }
 
 #[repr(C)]

@@ -60,7 +60,8 @@ static uint32_t pool_size(uint32_t wanted, uint32_t engines)
     }
     uint64_t room =
         theater__engine_maps_max() / MAPS_SHARE / MAPS_PER_SLOT / (engines != 0 ? engines : 1);
-    room -= room / (THEATER__WASM_STORE_OVER_SHARE + 1); /* for guests that are over */
+    /* For guests that are over, rounded up. */
+    room -= (room + THEATER__WASM_STORE_OVER_SHARE) / (THEATER__WASM_STORE_OVER_SHARE + 1);
     uint32_t size = wanted != 0 ? wanted : POOLED_GUESTS_DEFAULT;
     return size < room ? size : (uint32_t)room;
 }

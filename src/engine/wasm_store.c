@@ -10,8 +10,9 @@
  *
  * What nobody can tell from it: the next guest is one of the same component under the same limits,
  * so what Wasmtime counts in a store (instances, memories, tables) is what the first one was found
- * to be allowed, and its memory, tables and handles are its own. The stack is not cleared in
- * between; no guest can read what it has not written there.
+ * to be allowed, and its memory and tables are its own. Handles are counted in a store, too, and
+ * how many a guest leaves is its own affair: one that leaves any takes its store with it. The stack
+ * is not cleared in between; no guest can read what it has not written there.
  *
  * A guest that is over stays in its store until the store goes, with its slot of the pool and its
  * memory. So this is for small guests in the pool alone: one that has more takes its store with it,
@@ -107,14 +108,32 @@ static void drop(theater__wasm_store *store)
     theater__free(store);
 }
 
-static bool is_worth_keeping(const theater__wasm_store *store)
+/* Whom it has served is over, and the next one would not notice. */
+static bool is_clean(const theater__wasm_store *store)
 {
-    const theater__engine *engine = store->component->engine;
     return store->way == THEATER__WAY_POOLED && store->guest->phase == THEATER__PHASE_DONE &&
            store->growth.grown_bytes <= THEATER__WASM_STORE_GUEST_BYTES_MAX &&
            store->over_count + 1 < THEATER__WASM_STORE_GUESTS_MAX &&
-           engine->over_count < engine->over_max &&
-           engine->spares_count < THEATER__WASM_STORE_SPARES_MAX;
+           !theater_engine_store_has_handles(store->wasm);
+}
+
+static bool is_full(const theater__engine *engine)
+{
+    return engine->over_count >= engine->over_max ||
+           engine->spares_count == THEATER__WASM_STORE_SPARES_MAX;
+}
+
+/* The one that was used least recently goes: it may be of a component that nobody calls now. */
+static bool make_room(theater__engine *engine)
+{
+    while (is_full(engine) && engine->spares_count > 0) {
+        theater__wasm_store *first = engine->spares[0];
+        engine->spares_count--;
+        memmove(&engine->spares[0], &engine->spares[1],
+                engine->spares_count * sizeof(engine->spares[0]));
+        drop(first);
+    }
+    return !is_full(engine);
 }
 
 void theater__wasm_store_leave(theater__guest *guest)
@@ -124,7 +143,7 @@ void theater__wasm_store_leave(theater__guest *guest)
     THEATER_ASSERT(store->guest == guest);
     THEATER_ASSERT(guest->call == NULL);
     guest->store = NULL;
-    bool is_kept = is_worth_keeping(store);
+    bool is_kept = is_clean(store) && make_room(engine);
     store->guest = NULL;
     if (!is_kept) {
         drop(store);

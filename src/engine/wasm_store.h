@@ -32,8 +32,8 @@ uint32_t theater__wasm_store_over_max(uint32_t pooled_max);
 
 /* One for a guest whose component, limits and way are known; NULL without memory. */
 theater__wasm_store *theater__wasm_store_take(theater__guest *guest);
-/* The guest's call is gone. Kept for the next one if the guest has come to its end and left no more
- * behind than its slot keeps anyway. */
+/* The guest's call is gone. Kept for the next one if the guest has come to its end and has left
+ * little behind. */
 void theater__wasm_store_leave(theater__guest *guest);
 /* Spare ones of a component. */
 void theater__wasm_store_drop_spares(theater__component *component);

@@ -240,7 +240,7 @@ struct theater_host {
     uint32_t live_max;
     uint32_t *frontier;          /* scratch of prefetch.c */
     bool has_evicted;            /* there may be sleepers that are not in memory */
-    theater_mono prefetch_again; /* not before, while somebody is due soon */
+    theater_mono prefetch_again; /* not before */
     uint64_t active;             /* see theater_host_active() */
 
     parked_note *parked;

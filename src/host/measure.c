@@ -111,6 +111,7 @@ static theater_status submit(store_run *run, writer *from, theater_error *err)
     batch.previous_place = from->place;
     batch.standing.state = THEATER__STATE_ASLEEP;
     batch.userdata = from;
+    batch.is_awaited = true;
     from->next_seq += run->events_count;
     /* No two heads are equal, and none is that of a real event. */
     memcpy(from->head.bytes, &from->next_seq, sizeof(from->next_seq));

@@ -8,10 +8,9 @@
  * order until it has found some that are not; it is taken when enough places are free to be worth
  * it, so that its cost is spread over them.
  *
- * While somebody is due soon, those who are due later than that wait: sleepers that are brought in
+ * While many are due soon, those who are due later than that wait: sleepers that are brought in
  * long before push each other out of the processor's cache, and each wake pays for it. A host in
- * which nobody is due soon has the time to bring in as many as there are places. And
- * the nearest few are always brought in.
+ * which few are due soon has the time to bring in as many as there are places.
  */
 #include "internal.h"
 
@@ -24,14 +23,12 @@
 /* A sleeper this close is left to its wake: it would not be done before. */
 #define PREFETCH_AHEAD_NS 100000u
 
-/* The nearest are brought in however far away they are: where few are due, a look comes when one of
- * them is, and the next one may follow at once. */
-#define PREFETCH_NEAREST 64u
-/* How soon is soon. */
+/* How many are many, and how soon is soon: 4,000 a second. */
+#define PREFETCH_MANY 32u
 #define PREFETCH_REACH_MS 8u
-/* A look that came to the end of its reach finds nothing new before. */
+/* A look that came to the end of its reach finds nothing new before. Some of the many are due
+ * meanwhile, so the next look comes. */
 #define PREFETCH_PAUSE_NS 1000000u
-_Static_assert(PREFETCH_PAUSE_NS < PREFETCH_REACH_MS * 1000000u / 2, "reaches overlap");
 
 static bool wants_prefetch(const actor *a)
 {
@@ -44,18 +41,21 @@ typedef struct prefetch_look {
     bool has_reached; /* the end of its reach: there are others behind it */
 } prefetch_look;
 
-/* Brings in the queue's first sleepers that are not in memory, up to those of key_max. */
-static void fetch(theater_host *host, const theater__timerq *queue, uint64_t key_max,
+/* Brings in the queue's first sleepers that are not in memory; if many are due by soon, those. */
+static void fetch(theater_host *host, const theater__timerq *queue, uint64_t soon,
                   prefetch_look *it)
 {
     theater__timerq_walk walk;
     theater__timerq_entry entry;
+    bool are_many = false;
     theater__timerq_walk_begin(&walk, queue, host->frontier, host->live_max * 3 + 8);
     for (uint32_t i = 0; i < host->live_max && it->count > 0; i++) {
         if (!theater__timerq_walk_next(&walk, &entry) || entry.key == UINT64_MAX) {
             break;
         }
-        if (i >= PREFETCH_NEAREST && entry.key > key_max) {
+        bool is_soon = entry.key <= soon;
+        are_many = are_many || (is_soon && i + 1 >= PREFETCH_MANY);
+        if (are_many && !is_soon) {
             it->has_reached = true;
             break;
         }
@@ -72,18 +72,13 @@ static void fetch(theater_host *host, const theater__timerq *queue, uint64_t key
     }
 }
 
-/* Over both queues; without a reach if nobody is due soon. */
-static prefetch_look look_around(theater_host *host, uint32_t count, bool is_someone_due_soon)
+/* Over both queues. */
+static prefetch_look look_around(theater_host *host, uint32_t count)
 {
     prefetch_look it = {.count = count};
-    uint64_t mono_max = UINT64_MAX;
-    uint64_t wall_max = UINT64_MAX;
-    if (is_someone_due_soon) {
-        mono_max = theater__mono_add_ms(host->now, PREFETCH_REACH_MS).ns;
-        wall_max = theater__wall_add_ms(theater__clock_wall(host->clock), PREFETCH_REACH_MS).ms;
-    }
-    fetch(host, &host->mono_queue, mono_max, &it);
-    fetch(host, &host->wall_queue, wall_max, &it);
+    theater_wall wall = theater__clock_wall(host->clock);
+    fetch(host, &host->mono_queue, theater__mono_add_ms(host->now, PREFETCH_REACH_MS).ns, &it);
+    fetch(host, &host->wall_queue, theater__wall_add_ms(wall, PREFETCH_REACH_MS).ms, &it);
     return it;
 }
 
@@ -98,9 +93,7 @@ bool prefetch(theater_host *host)
     if (theater__timerq_next_key(&host->mono_queue) < host->now.ns + PREFETCH_AHEAD_NS) {
         return false;
     }
-    bool is_someone_due_soon =
-        host->next_due_ns <= theater__mono_add_ms(host->now, PREFETCH_REACH_MS).ns;
-    if (is_someone_due_soon && host->now.ns < host->prefetch_again.ns) {
+    if (host->now.ns < host->prefetch_again.ns) {
         return false;
     }
     if (host->frontier == NULL) {
@@ -110,7 +103,7 @@ bool prefetch(theater_host *host)
             return false;
         }
     }
-    prefetch_look it = look_around(host, batch, is_someone_due_soon);
+    prefetch_look it = look_around(host, batch);
     host->stats.prefetches += it.found;
     host->has_evicted = it.found > 0 || it.has_reached;
     if (it.count > 0 && it.has_reached) {

@@ -193,6 +193,35 @@ static void pool__guests_in_one_store_know_nothing_of_each_other(void **state)
     }
 }
 
+/* Leaves 600 handles of a resource of its own. */
+static const char LEAVES_HANDLES[] =
+    "(component (type $r (resource (rep i32))) (core func $new (canon resource.new $r))"
+    " (core module $m (import \"\" \"new\" (func $n (param i32) (result i32)))"
+    "  (func (export \"run\") (result i32) (local i32)"
+    "   (loop (drop (call $n (i32.const 1)))"
+    "    (br_if 0 (i32.lt_u"
+    "     (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 600))))"
+    "   (i32.const 97)))"
+    " (core instance $i (instantiate $m (with \"\" (instance (export \"new\" (func $new))))))"
+    " (func (export \"run\") (result u32) (canon lift (core func $i \"run\"))))";
+
+static void pool__handles_that_were_left_count_for_nobody_else(void **state)
+{
+    harness *test = *state;
+    open_with(test, 16, "sleep.wat");
+    assert_int_equal(harness_load_text(test, LEAVES_HANDLES), THEATER_OK);
+    harness_link(test);
+    test->limits.handles_max = 1000;
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(grown(test, "run", true), 'a');
+    }
+    test->limits.handles_max = 599;
+    theater__guest *guest = start(test, "run", NULL, 0);
+    assert_int_equal(theater__guest_poll(guest), THEATER__GUEST_TRAPPED);
+    assert_int_equal(theater__guest_trap(guest).kind, THEATER__TRAP_LIMIT);
+    theater__guest_delete(guest);
+}
+
 /* A store that has let one component have a few instances lets no other have more. */
 static void pool__stores_are_of_one_component(void **state)
 {
@@ -373,6 +402,7 @@ int main(void)
         TEST(pool__growth_fails_at_the_same_place_everywhere),
         TEST(pool__a_slot_is_as_good_as_new),
         TEST(pool__guests_in_one_store_know_nothing_of_each_other),
+        TEST(pool__handles_that_were_left_count_for_nobody_else),
         TEST(pool__stores_are_of_one_component),
         TEST(pool__those_who_are_over_hold_no_slot_of_the_living),
         TEST(pool__components_take_turns_in_a_slot),
