@@ -207,7 +207,7 @@ pub unsafe extern "C" fn theater_engine_store_handles_max(
     unsafe { store_of(store) }.set_max_component_handles(handles);
 }
 
-/// The count of live handles is not public; with room for one, a handle of ours fits if there is none.
+/// The count of live handles is not public; with room for one, one of ours fits if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn theater_engine_store_has_handles(store: *mut wasmtime_store_t) -> bool {
     struct Probe;
