@@ -36,19 +36,23 @@ static bool is_for(const theater__wasm_store *store, const theater__guest *guest
            memcmp(&store->limits, &guest->limits, sizeof store->limits) == 0;
 }
 
+static theater__wasm_store *remove_spare(theater__engine *engine, uint32_t index)
+{
+    theater__wasm_store *store = engine->spares[index];
+    engine->spares_count--;
+    memmove(&engine->spares[index], &engine->spares[index + 1],
+            (engine->spares_count - index) * sizeof(engine->spares[0]));
+    return store;
+}
+
 static theater__wasm_store *take_spare(theater__guest *guest)
 {
     theater__engine *engine = guest->component->engine;
     /* The last one first: its stack is in the processor's cache. */
     for (uint32_t i = engine->spares_count; i > 0; i--) {
-        theater__wasm_store *store = engine->spares[i - 1];
-        if (!is_for(store, guest)) {
-            continue;
+        if (is_for(engine->spares[i - 1], guest)) {
+            return remove_spare(engine, i - 1);
         }
-        engine->spares_count--;
-        memmove(&engine->spares[i - 1], &engine->spares[i],
-                (engine->spares_count - (i - 1)) * sizeof(engine->spares[0]));
-        return store;
     }
     return NULL;
 }
@@ -127,11 +131,7 @@ static bool is_full(const theater__engine *engine)
 static bool make_room(theater__engine *engine)
 {
     while (is_full(engine) && engine->spares_count > 0) {
-        theater__wasm_store *first = engine->spares[0];
-        engine->spares_count--;
-        memmove(&engine->spares[0], &engine->spares[1],
-                engine->spares_count * sizeof(engine->spares[0]));
-        drop(first);
+        drop(remove_spare(engine, 0));
     }
     return !is_full(engine);
 }
@@ -157,14 +157,9 @@ void theater__wasm_store_leave(theater__guest *guest)
 void theater__wasm_store_drop_spares(theater__component *component)
 {
     theater__engine *engine = component->engine;
-    uint32_t kept_count = 0;
-    for (uint32_t i = 0; i < engine->spares_count; i++) {
-        theater__wasm_store *store = engine->spares[i];
-        if (store->component == component) {
-            drop(store);
-        } else {
-            engine->spares[kept_count++] = store;
+    for (uint32_t i = engine->spares_count; i > 0; i--) {
+        if (engine->spares[i - 1]->component == component) {
+            drop(remove_spare(engine, i - 1));
         }
     }
-    engine->spares_count = kept_count;
 }

@@ -112,8 +112,8 @@ int theater__view_head(const theater__log_view *view, theater__io *io, const cha
                        uint32_t number, uint8_t *data, size_t size, size_t *out_got);
 /*
  * The number of the segment that begins the log now, 0 if there is none, or none that can be read.
- * Another one than before a
- * look: the log was compacted meanwhile, and what the look has found is of no log at all.
+ * Another one than before a look: the log was compacted meanwhile, and what the look has found is
+ * of no log at all.
  */
 uint32_t theater__view_first(theater__io *io, const char *directory);
 /* STORE: each of so many looks was none. What the last one has found is not given out. */

@@ -146,21 +146,31 @@ static void cancel__and_its_kin_of_evicted_sleepers(void **state)
     stage_close(&s);
 }
 
+static void note_durable(theater_status status, void *userdata)
+{
+    *(bool *)userdata = status == THEATER_OK;
+}
+
 /* Sleepers, one of them evicted, that are ended when the alarm has rung for the first and no
- * iteration has seen it yet: only the machine's clock goes on while nobody looks. */
+ * iteration has seen it yet: only the machine's clock goes on while nobody looks. When all is
+ * durable and there is nothing to do, nothing but the alarm can ring. */
 static void cancel__of_one_that_has_just_come_due(void **state)
 {
     (void)state;
+    static const stage_options options = {.live_max = 1, .real_clock = true};
     stage s;
     bool more = true;
-    stage_open(&s, &cramped);
+    bool is_durable = false;
+    stage_open(&s, &options);
     theater_actor_component *component = stage_load(&s, "clock.wat");
-    theater_id first = stage_spawn(&s, component, "sleep", "[500]");
-    theater_id second = stage_spawn(&s, component, "sleep", "[520]");
+    theater_id first = stage_spawn(&s, component, "sleep", "[1000]");
+    theater_id second = stage_spawn(&s, component, "sleep", "[1020]");
     stage_until(&s, first, THEATER_ACTOR_ASLEEP);
     stage_until(&s, second, THEATER_ACTOR_ASLEEP);
+    assert_int_equal(theater_host_on_durable(s.host, note_durable, &is_durable, NULL), THEATER_OK);
     struct pollfd alarm = {theater_host_fd(s.host), POLLIN, 0};
-    while (theater_host_dispatch(s.host, &more, NULL) == THEATER_OK && more) {
+    while (theater_host_dispatch(s.host, &more, NULL) == THEATER_OK && (more || !is_durable)) {
+        (void)poll(&alarm, 1, more ? 0 : 1000);
     }
     assert_int_equal(poll(&alarm, 1, -1), 1);
     assert_int_equal(theater_host_cancel(s.host, second, NULL, NULL), THEATER_OK);
