@@ -5,8 +5,8 @@
  * the groups, and a lone batch waits for nothing but its own sync. On a fast disk a storm of
  * batches would still be cut into small groups, whose syncs and interrupts take the time of whoever
  * submits: after a group of several records the next one is left open for a moment, as long as it
- * grows, and as long as nobody inside waits for it. 16,000 wakes a second cost a third of two
- * processors in syncs before, and half of that since.
+ * grows, and as long as nobody inside waits for it. 16,700 wakes a second in two shards took 7,500
+ * syncs a second without that, a third of two processors, and take 1,900.
  *
  * The first error ends the store. After a failed fdatasync nobody knows which pages are on the
  * disk, and a second call may say yes about pages that were given up: so nothing is retried,
