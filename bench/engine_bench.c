@@ -121,8 +121,8 @@ static int compare(const void *a, const void *b)
 static void print(bench *run, const char *name, double number, const char *unit)
 {
     if (run->json) {
-        printf("%s{\"name\":\"%s\",\"%s\":%.1f}", run->printed == 0 ? "[" : ",\n ", name, unit,
-               number);
+        printf("%s{\"name\":\"%s\",\"unit\":\"%s\",\"value\":%.1f}",
+               run->printed == 0 ? "[" : ",\n ", name, unit, number);
     } else {
         printf("%-38s %10.*f %s\n", name, number < 100 ? 1 : 0, number, unit);
     }
