@@ -168,7 +168,7 @@ static bool has_more(theater_host *host)
         residency_sweep(host, SWEEP_BUDGET)) {
         return true;
     }
-    if (theater__store_fd(host->store) < 0 && theater__store_inflight(host->store) > 0) {
+    if (theater__store_wants_poll(host->store)) {
         return true;
     }
     if (host->options.is_frozen) {

@@ -17,6 +17,7 @@ typedef struct theater__store_operations {
                              theater__ticket *out_ticket, uint64_t *out_place, theater_error *err);
     theater_status (*read)(theater__store *store, const theater__read *read,
                            theater__ticket *out_ticket, theater_error *err);
+    bool (*wants_poll)(const theater__store *store);
     int (*fd)(const theater__store *store);
     bool (*poll)(theater__store *store, theater__store_completion *out_completion);
     void (*wait_read)(theater__store *store, theater__ticket ticket,

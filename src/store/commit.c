@@ -342,6 +342,11 @@ static void complete_group(theater__logstore *log, theater__log_group *group)
     (void)pthread_mutex_lock(&log->mutex);
     log->writing = NULL;
     theater__logstore_queue_push(&log->done, group);
-    theater__logstore_signal(log);
+    bool signals = !log->signalled && !log->threadless;
+    log->signalled = log->signalled || signals;
     (void)pthread_mutex_unlock(&log->mutex);
+    if (signals) {
+        uint64_t one = 1;
+        (void)!write(log->done_fd, &one, sizeof(one));
+    }
 }

@@ -514,26 +514,11 @@ static theater_status log_submit(theater__store *store, const theater__batch *ba
 
 /* ---- completions ----------------------------------------------------------------------------- */
 
-void theater__logstore_signal(theater__logstore *log)
-{
-    if (log->threadless) {
-        return;
-    }
-    if (!log->signalled) {
-        uint64_t one = 1;
-        (void)!write(log->done_fd, &one, sizeof(one));
-        log->signalled = true;
-    }
-}
-
 void theater__logstore_answer(theater__logstore *log, theater__log_answer *answer)
 {
     answer->next = NULL;
     *log->answers_last = answer;
     log->answers_last = &answer->next;
-    (void)pthread_mutex_lock(&log->mutex);
-    theater__logstore_signal(log);
-    (void)pthread_mutex_unlock(&log->mutex);
 }
 
 /* Keeps a delivered group's memory for the next one. Under the mutex. */
@@ -558,17 +543,20 @@ static void recycle(theater__logstore *log, theater__log_group *group)
     log->spare_count++;
 }
 
-/* Takes the next finished group; drains the descriptor if there is nothing left to give. */
+/*
+ * Takes the next finished group; drains the descriptor if there is nothing left to give. The
+ * committer writes to it without the mutex, so that who is woken does not run into its holder: the
+ * count may still be on its way, and the store stays signalled until it was read.
+ */
 static bool next_group(theater__logstore *log)
 {
     (void)pthread_mutex_lock(&log->mutex);
     recycle(log, log->delivering);
     log->delivering = theater__logstore_queue_pop(&log->done);
     bool found = log->delivering != NULL;
-    if (!found && log->signalled && log->answers == NULL) {
+    if (!found && log->signalled) {
         uint64_t count;
-        (void)!read(log->done_fd, &count, sizeof(count));
-        log->signalled = false;
+        log->signalled = read(log->done_fd, &count, sizeof(count)) < 0;
     }
     if (log->failed) {
         log->failure_seen = log->failure;
@@ -648,6 +636,12 @@ static void log_wait_read(theater__store *store, theater__ticket ticket,
     theater__free(found);
 }
 
+static bool log_wants_poll(const theater__store *store)
+{
+    const theater__logstore *log = (const theater__logstore *)store;
+    return log->answers != NULL || (log->threadless && log->inflight > 0);
+}
+
 static int log_fd(const theater__store *store)
 {
     return ((const theater__logstore *)store)->done_fd;
@@ -677,6 +671,7 @@ static const theater__store_operations log_operations = {
     .recover_next = log_recover_next,
     .submit = log_submit,
     .read = theater__logstore_read,
+    .wants_poll = log_wants_poll,
     .fd = log_fd,
     .poll = log_poll,
     .wait_read = log_wait_read,

@@ -206,7 +206,7 @@ typedef struct theater__logstore {
     uint64_t end;   /* where the next group or record will stand */
     bool unclosed;  /* the last group has records: a closing group is due */
     bool waiting;   /* the committer sleeps and wants to be woken */
-    bool signalled; /* done_fd is readable */
+    bool signalled; /* done_fd is readable, or about to be */
     bool failed;
     bool stopping;
     theater_error failure;
@@ -264,10 +264,8 @@ theater_status theater__logstore_read(theater__store *store, const theater__read
 theater_status theater__logstore_trail(theater__logstore *log, uint64_t place,
                                        theater__log_trail *out_trail, theater_error *err);
 void theater__logstore_remember(theater__logstore *log, const theater__log_trail *trail);
-/* Queues an answer and makes the descriptor readable. */
+/* Queues an answer for the next poll. */
 void theater__logstore_answer(theater__logstore *log, theater__log_answer *answer);
-/* Makes done_fd readable. Under the mutex, so that flag and descriptor never disagree. */
-void theater__logstore_signal(theater__logstore *log);
 
 /* ---- keeper.c -------------------------------------------------------------------------------- */
 

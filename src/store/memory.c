@@ -342,6 +342,11 @@ static theater_status memory_read(theater__store *store, const theater__read *re
 
 /* ---- completions ----------------------------------------------------------------------------- */
 
+static bool memory_wants_poll(const theater__store *store)
+{
+    return ((const memory_store *)store)->first != NULL;
+}
+
 static int memory_fd(const theater__store *store)
 {
     (void)store;
@@ -447,6 +452,7 @@ static const theater__store_operations memory_operations = {
     .recover_next = memory_recover_next,
     .submit = memory_submit,
     .read = memory_read,
+    .wants_poll = memory_wants_poll,
     .fd = memory_fd,
     .poll = memory_poll,
     .wait_read = memory_wait_read,

@@ -89,6 +89,11 @@ theater_status theater__store_read(theater__store *store, const theater__read *r
     return store->operations->read(store, read, out_ticket, err);
 }
 
+bool theater__store_wants_poll(const theater__store *store)
+{
+    return store->operations->wants_poll(store);
+}
+
 int theater__store_fd(const theater__store *store)
 {
     return store->operations->fd(store);

@@ -157,8 +157,15 @@ typedef struct theater__read {
 theater_status theater__store_read(theater__store *store, const theater__read *read,
                                    theater__ticket *out_ticket, theater_error *err);
 
-/* Readable when theater__store_poll() has something; -1: poll after every submit and read. */
+/*
+ * Readable when batches have completed since theater__store_poll() last said false; -1: the store
+ * has no descriptor. What is answered at the call, as reads mostly are, makes nothing readable: a
+ * system call for each would cost more than the read. So who is about to wait for the descriptor
+ * asks theater__store_wants_poll(), and polls if that says so.
+ */
 int theater__store_fd(const theater__store *store);
+/* There is something to poll that no descriptor tells of. */
+bool theater__store_wants_poll(const theater__store *store);
 /* The next completion; false if there is none. The caller deinits it. */
 bool theater__store_poll(theater__store *store, theater__store_completion *out_completion);
 /*
