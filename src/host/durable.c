@@ -34,6 +34,9 @@ theater_status theater_host_on_durable(theater_host *host, theater_durable_fn *c
     w->callback = callback;
     w->userdata = userdata;
     theater__list_push(&host->waiters, &w->link);
+    if (host->store != NULL) {
+        theater__store_hurry(host->store);
+    }
     theater_host_wake_up(host); /* there may be nothing in flight to wake it */
     return THEATER_OK;
 }

@@ -15,6 +15,7 @@ typedef struct theater__store_operations {
                                    theater_error *err);
     theater_status (*submit)(theater__store *store, const theater__batch *batch,
                              theater__ticket *out_ticket, uint64_t *out_place, theater_error *err);
+    void (*hurry)(theater__store *store);
     theater_status (*read)(theater__store *store, const theater__read *read,
                            theater__ticket *out_ticket, theater_error *err);
     bool (*wants_poll)(const theater__store *store);

@@ -512,6 +512,17 @@ static theater_status log_submit(theater__store *store, const theater__batch *ba
     return THEATER_OK;
 }
 
+/* Groups before the open one are not waited with anyway. */
+static void log_hurry(theater__store *store)
+{
+    theater__logstore *log = (theater__logstore *)store;
+    (void)pthread_mutex_lock(&log->mutex);
+    if (log->open != NULL) {
+        log->open->is_awaited = true;
+    }
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
 /* ---- completions ----------------------------------------------------------------------------- */
 
 void theater__logstore_answer(theater__logstore *log, theater__log_answer *answer)
@@ -670,6 +681,7 @@ static const theater__store_operations log_operations = {
     .close = log_close,
     .recover_next = log_recover_next,
     .submit = log_submit,
+    .hurry = log_hurry,
     .read = theater__logstore_read,
     .wants_poll = log_wants_poll,
     .fd = log_fd,

@@ -342,6 +342,12 @@ static theater_status memory_read(theater__store *store, const theater__read *re
 
 /* ---- completions ----------------------------------------------------------------------------- */
 
+/* All is as durable as it will be. */
+static void memory_hurry(theater__store *store)
+{
+    (void)store;
+}
+
 static bool memory_wants_poll(const theater__store *store)
 {
     return ((const memory_store *)store)->first != NULL;
@@ -452,6 +458,7 @@ static const theater__store_operations memory_operations = {
     .recover_next = memory_recover_next,
     .submit = memory_submit,
     .read = memory_read,
+    .hurry = memory_hurry,
     .wants_poll = memory_wants_poll,
     .fd = memory_fd,
     .poll = memory_poll,

@@ -81,6 +81,11 @@ theater_status theater__store_submit(theater__store *store, const theater__batch
     return store->operations->submit(store, batch, out_ticket, out_place, err);
 }
 
+void theater__store_hurry(theater__store *store)
+{
+    store->operations->hurry(store);
+}
+
 theater_status theater__store_read(theater__store *store, const theater__read *read,
                                    theater__ticket *out_ticket, theater_error *err)
 {

@@ -145,6 +145,10 @@ theater_status theater__store_submit(theater__store *store, const theater__batch
                                      theater__ticket *out_ticket, uint64_t *out_place,
                                      theater_error *err);
 
+/* Somebody goes on when all that was submitted so far is durable: as if the last batch had been
+ * submitted with is_awaited. */
+void theater__store_hurry(theater__store *store);
+
 typedef struct theater__read {
     theater_id actor;
     uint64_t place;    /* of the actor's last batch, which may still be in flight */
