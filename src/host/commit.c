@@ -75,6 +75,9 @@ static theater_status submit(theater_host *host, live *l, const theater__chain_w
     if (status != THEATER_OK) {
         return status;
     }
+    if (theater__store_wants_poll(host->store)) {
+        ring(host);
+    }
     l->inflight++;
     f->number = ++host->flights_made;
     theater__list_push(&host->flights, &f->link);

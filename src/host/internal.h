@@ -354,6 +354,11 @@ live *evict_choose(theater_host *host, bool is_for_due);
 /* In an idle moment: begins to bring in who is due next. False: there is nobody, or no place. */
 bool prefetch(theater_host *host);
 
+/* ---- loop.c ---- */
+/* There is something to be done. Outside an iteration the program may go and poll now, and nothing
+ * else would tell it. */
+void ring(theater_host *host);
+
 /* ---- turns.c ---- */
 /* It is waited for: by who is due, or who cancels it. */
 bool turn_is_urgent(const live *l);

@@ -43,6 +43,14 @@ static theater_status wait_for_events(theater_host *host, int timeout_ms, theate
     return THEATER_OK;
 }
 
+void ring(theater_host *host)
+{
+    if (!host->is_iterating && !host->is_rung) {
+        host->is_rung = true;
+        theater_host_wake_up(host);
+    }
+}
+
 static void notice_step(theater_host *host)
 {
     theater__clock_step step;

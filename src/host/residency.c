@@ -210,6 +210,7 @@ theater_status residency_read(theater_host *host, live *l, read_purpose purpose,
         l->inflight++;
         host->loading_count++;
         host->entering_count += purpose == READ_LOAD;
+        ring(host); /* what is answered at once makes no descriptor readable */
     }
     return status;
 }

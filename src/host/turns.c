@@ -27,10 +27,7 @@ void turn_ready(theater_host *host, live *l)
     l->phase = LIVE_QUEUED;
     /* Who is due goes ahead of who begins: a mass start does not make wakes late. */
     theater__list_push(turn_is_urgent(l) ? &host->urgent : &host->ready, &l->link);
-    if (!host->is_iterating && !host->is_rung) {
-        host->is_rung = true; /* the program may go and poll now: nothing else would tell it */
-        theater_host_wake_up(host);
-    }
+    ring(host);
 }
 
 void turn_due(theater_host *host, uint32_t index, theater_mono due_mono, theater_wall due_wall)
