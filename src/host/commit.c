@@ -80,6 +80,8 @@ static theater_status submit(theater_host *host, live *l, const theater__chain_w
     }
     l->inflight++;
     f->number = ++host->flights_made;
+    f->is_awaited = batch.is_awaited || f->has_outputs;
+    host->awaited_count += f->is_awaited;
     theater__list_push(&host->flights, &f->link);
     a->place = place;
     a->call_seq = standing->call_seq;
@@ -202,8 +204,9 @@ static void batch_completed(theater_host *host, const theater__store_completion 
     uint32_t index = f->index;
     actor *a = actor_at(host, index);
     live *l = a->live;
-    THEATER_ASSERT(l != NULL && l->inflight > 0);
+    THEATER_ASSERT(l != NULL && l->inflight > 0 && host->awaited_count >= f->is_awaited);
     l->inflight--;
+    host->awaited_count -= f->is_awaited;
     if (completion->status == THEATER_ERR_FENCED) {
         if (!a->is_parked) {
             actor_park(host, index, &completion->error);

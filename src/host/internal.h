@@ -146,6 +146,7 @@ typedef struct flight {
     uint64_t number;    /* from 1, in the order of submitting */
     uint32_t index;
     bool has_outputs;
+    bool is_awaited;        /* has outputs, or its end begins an effect or answers who acted */
     theater__buffer frames; /* if it has outputs */
     theater_hash parent;
     uint64_t first_seq;
@@ -227,7 +228,8 @@ struct theater_host {
     theater__list flights;     /* batches in flight, the oldest first */
     uint64_t admissions;       /* of who was starved */
     uint64_t flights_made;
-    theater__list waiters; /* for what was in flight when they came, see durable.c */
+    uint32_t awaited_count; /* flights whose end somebody goes on from */
+    theater__list waiters;  /* for what was in flight when they came, see durable.c */
     uint32_t lives_count;
     uint32_t due_count;      /* lives whose timer was popped and whose wait's end is not recorded */
     uint32_t absent_count;   /* of them, those that were not in memory */

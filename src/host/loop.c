@@ -158,6 +158,16 @@ static void step_ready(theater_host *host)
     }
 }
 
+/*
+ * The outside is told when something is durable, and acts on it at the instant at which it was
+ * told: until then virtual time stands. A sleep that nobody is told of does not wait for the disk.
+ */
+static bool is_awaited(const theater_host *host)
+{
+    return host->awaited_count > 0 || !theater__list_empty(&host->waiters) ||
+           !theater__list_empty(&host->stalled);
+}
+
 /* Virtual time: nothing is ready, so the next due instant is now. */
 static bool jump(theater_host *host)
 {
@@ -183,7 +193,7 @@ static bool has_more(theater_host *host)
         return false;
     }
     if (theater__clock_is_simulated(host->clock)) {
-        return theater__store_inflight(host->store) == 0 && jump(host);
+        return !is_awaited(host) && jump(host);
     }
     return prefetch(host);
 }
@@ -230,7 +240,7 @@ static theater_status iterate(theater_host *host, bool *out_more, theater_error 
     }
     *out_more = has_more(host) || is_due(host);
     host->is_busy = *out_more;
-    if (host->is_ticking && !*out_more) {
+    if (host->is_ticking && !*out_more && theater__store_inflight(host->store) == 0) {
         theater__ticker_disarm(host->ticker);
         host->is_ticking = false;
     }

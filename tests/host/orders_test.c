@@ -561,6 +561,26 @@ static void budget_of_events__is_that_of_the_call_not_of_the_instance(void **sta
     assert_int_equal(end_of_work(THEATER_CLOCK_VIRTUAL, 1, "[30, 1]", &limits), THEATER_END_LIMIT);
 }
 
+/* Simulated time has no CPU time, but epoch checks; those that come while the host waits for the
+ * disk are nobody's. Two of three turns paid for one. */
+static void budget_of_cpu__is_not_spent_by_the_disk(void **state)
+{
+    (void)state;
+    harness h;
+    desk d = {0};
+    theater_handler handler = desk_handler(&d);
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    options.clock = THEATER_CLOCK_VIRTUAL;
+    harness_open_with(&h, &options, true, &handler);
+    theater_limits limits = THEATER_LIMITS_INIT;
+    limits.call_cpu_ms_max = 400;
+    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
+    theater_id id = harness_spawn(&h, component, "work", "[1000, 1]", &limits);
+    harness_run(&h);
+    assert_int_equal(harness_find(&h, id)->reason, THEATER_END_RETURNED);
+    harness_close(&h);
+}
+
 /* Thirty turns, no one of them near its budget. */
 static void budget_of_cpu__is_that_of_the_call_not_of_the_instance(void **state)
 {
@@ -691,6 +711,7 @@ int main(void)
         cmocka_unit_test(overdue__fails_on_another_boot_too),
         cmocka_unit_test(deadline__is_not_late_because_others_work),
         cmocka_unit_test(budget_of_events__is_that_of_the_call_not_of_the_instance),
+        cmocka_unit_test(budget_of_cpu__is_not_spent_by_the_disk),
         cmocka_unit_test(budget_of_cpu__is_that_of_the_call_not_of_the_instance),
         cmocka_unit_test(audit__counts_the_cpu_of_a_turn_by_the_turn),
         cmocka_unit_test(turn__does_not_go_on_from_the_middle_of_its_chain),
