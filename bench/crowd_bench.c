@@ -5,13 +5,17 @@
  *
  *   1,000 and 10,000 wait with `deadline` for one wall instant. "late" is the latest wake as the
  *   host counts it (wall ms), "out" is when the last result was durable and reported.
+ *
+ *   100,000 wait in a store of 10 GB, which takes three minutes to write (--long).
  */
+#include <dirent.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -180,6 +184,83 @@ static void run_kill(bench *b)
     after_kill(b, 10000);
 }
 
+/* ---- a long history -------------------------------------------------------------------------- */
+
+#define HISTORY_BYTES 10e9
+#define HISTORY_SLEEPS "[150000,1]"
+#define HISTORY_SLEEPERS 100000u
+
+static double bytes_in(const char *directory)
+{
+    double bytes = 0;
+    DIR *opened = opendir(directory);
+    bench_must(opened != NULL, "the store cannot be listed");
+    for (const struct dirent *entry = readdir(opened); entry != NULL; entry = readdir(opened)) {
+        struct stat about;
+        if (fstatat(dirfd(opened), entry->d_name, &about, 0) == 0 && S_ISREG(about.st_mode)) {
+            bytes += (double)about.st_size;
+        }
+    }
+    (void)closedir(opened);
+    return bytes;
+}
+
+/* Actors that slept a hundred thousand times each in virtual time, and have ended. */
+static void write_history(bench *b, const char *directory)
+{
+    uint32_t count = 0;
+    for (double bytes = 0; bytes < HISTORY_BYTES; bytes = bytes_in(directory)) {
+        char progress[48];
+        (void)snprintf(progress, sizeof(progress), "history, %.1f of %.0f GB", bytes / 1e9,
+                       HISTORY_BYTES / 1e9);
+        bench_progress(b, progress, 0);
+        stage s;
+        stage_options options = {.is_virtual = true, .directory = directory};
+        stage_open(b, &s, &options);
+        for (uint32_t i = 0; i < 10; i++) {
+            count++;
+            (void)stage_spawn(&s, stage_load(&s, "sleeper.wat"), "sleep", HISTORY_SLEEPS);
+            stage_run(&s);
+        }
+        stage_close(&s);
+    }
+    bench_note(b, "history, actors that have ended", "actors", count);
+}
+
+/* Killed while all sleep, opened when all are due: how long until the first has woken, and is every
+ * one told of once? */
+static void run_history(bench *b)
+{
+    stage owner; /* of the directory alone */
+    memset(&owner, 0, sizeof(owner));
+    (void)snprintf(owner.directory, sizeof(owner.directory), "%s/theater-bench-XXXXXX",
+                   b->directory);
+    bench_must(mkdtemp(owner.directory) != NULL, "no directory for a store: see --dir");
+    write_history(b, owner.directory);
+    bench_note(b, "history, bytes", "GB", bytes_in(owner.directory) / 1e9);
+    uint64_t due_ms = bench_wall_ms() + 30000;
+    char args[32];
+    (void)snprintf(args, sizeof(args), "[%" PRIu64 "]", due_ms);
+    make_and_kill(owner.directory, HISTORY_SLEEPERS, args);
+    while (bench_wall_ms() < due_ms) {
+        (void)usleep(100000);
+    }
+    stage s;
+    stage_options options = {.directory = owner.directory, .live_max = 1000};
+    double begin = bench_now_s();
+    stage_open(b, &s, &options);
+    bench_note(b, "100,000 due in 10 GB after kill -9, open", "ms", (bench_now_s() - begin) * 1e3);
+    while (s.ended_count == 0) {
+        (void)stage_step(&s, -1);
+    }
+    bench_note(b, "100,000 due in 10 GB after kill -9, first out", "s", bench_now_s() - begin);
+    stage_run(&s);
+    bench_note(b, "100,000 due in 10 GB after kill -9, last out", "s", s.ended_s - begin);
+    bench_must(s.ended_count == HISTORY_SLEEPERS, "not everybody was told of once");
+    stage_close(&s);
+    stage_close(&owner);
+}
+
 /* ---- memory and creation --------------------------------------------------------------------- */
 
 static double rss_anon_bytes(void)
@@ -239,10 +320,9 @@ static void run_memory(bench *b)
 int main(int argc, char **argv)
 {
     static const bench_part parts[] = {
-        {"together", run_together, false},
-        {"spinner", run_spinner, false},
-        {"kill", run_kill, false},
-        {"memory", run_memory, false},
+        {"together", run_together, false}, {"spinner", run_spinner, false},
+        {"kill", run_kill, false},         {"memory", run_memory, false},
+        {"history", run_history, true},
     };
     if (argc == 5 && strcmp(argv[1], "--be-killed") == 0) {
         be_killed(argv[2], argv[3], argv[4]);
