@@ -59,13 +59,6 @@ static void *serve(void *userdata)
     return NULL;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a;
-    double right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
 static void measure(bench *b, double cpu_us, const char *name)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -85,7 +78,7 @@ static void measure(bench *b, double cpu_us, const char *name)
             for (size_t i = 0; i < share; i++) {
                 threads[t].dues_s[i] = begin_s + SPREAD_S * erand48(seed);
             }
-            qsort(threads[t].dues_s, share, sizeof(*late_ms), compare);
+            qsort(threads[t].dues_s, share, sizeof(*late_ms), bench_compare);
         }
         for (uint32_t t = 0; t < threads_count; t++) {
             int result = pthread_create(&threads[t].thread, NULL, serve, &threads[t]);

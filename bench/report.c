@@ -91,7 +91,7 @@ void bench_note_cpu(bench *b, const char *name, const char *unit, double value, 
     figure->cpu[figure->cpu_count++] = cpu_us;
 }
 
-static int compare(const void *a, const void *b)
+int bench_compare(const void *a, const void *b)
 {
     double left = *(const double *)a;
     double right = *(const double *)b;
@@ -101,7 +101,7 @@ static int compare(const void *a, const void *b)
 void bench_note_spread(bench *b, const char *name, const char *unit, double *values, size_t count)
 {
     bench_must(count > 0, "nothing was measured");
-    qsort(values, count, sizeof(values[0]), compare);
+    qsort(values, count, sizeof(values[0]), bench_compare);
     char full[64];
     (void)snprintf(full, sizeof(full), "%s, p50", name);
     bench_note(b, full, unit, values[count / 2]);
@@ -228,8 +228,8 @@ int bench_main(int argc, char **argv, const char *program, uint32_t rounds, cons
         return usage(program, parts, parts_count);
     }
     for (size_t i = 0; i < b.figures_count; i++) {
-        qsort(b.figures[i].samples, b.figures[i].samples_count, sizeof(double), compare);
-        qsort(b.figures[i].cpu, b.figures[i].cpu_count, sizeof(double), compare);
+        qsort(b.figures[i].samples, b.figures[i].samples_count, sizeof(double), bench_compare);
+        qsort(b.figures[i].cpu, b.figures[i].cpu_count, sizeof(double), bench_compare);
     }
     (b.is_json ? print_json : print_table)(&b);
     return 0;

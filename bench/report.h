@@ -59,6 +59,8 @@ void bench_note(bench *b, const char *name, const char *unit, double value);
 void bench_note_cpu(bench *b, const char *name, const char *unit, double value, double cpu_us);
 /* Notes p50, p99 and the maximum of values, which are sorted. */
 void bench_note_spread(bench *b, const char *name, const char *unit, double *values, size_t count);
+/* The order of two doubles, for qsort(). */
+int bench_compare(const void *a, const void *b);
 /* A line of progress on stderr. */
 void bench_progress(const bench *b, const char *what, uint32_t round);
 /* Ends the program if something that must work did not. */

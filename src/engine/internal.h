@@ -35,7 +35,7 @@ typedef enum theater__way {
 } theater__way;
 #define THEATER__WAYS 2
 
-/* Stores without a guest that are kept: as many as guests are made ready at a time in a storm. */
+/* Stores without a guest that are kept: as many as one look of prefetching makes ready. */
 #define THEATER__WASM_STORE_SPARES_MAX 32u
 
 typedef struct theater__wasm_store theater__wasm_store; /* wasm_store.h */

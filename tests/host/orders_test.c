@@ -532,8 +532,8 @@ static void deadline__is_not_late_because_others_work(void **state)
 /*
  * Turns of work with waits between, beside a neighbour that takes the place if there is one alone.
  */
-static theater_end_reason end_of_work(theater_clock_kind clock, uint32_t live_max, const char *args,
-                                      const theater_limits *limits)
+static theater_end_reason end_of_work(theater_clock_kind clock, bool has_log, uint32_t live_max,
+                                      const char *args, const theater_limits *limits)
 {
     harness h;
     desk d = {0};
@@ -541,7 +541,7 @@ static theater_end_reason end_of_work(theater_clock_kind clock, uint32_t live_ma
     theater_host_options options = THEATER_HOST_OPTIONS_INIT;
     options.clock = clock;
     options.live_max = live_max;
-    harness_open_with(&h, &options, false, &handler);
+    harness_open_with(&h, &options, has_log, &handler);
     theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
     theater_id id = harness_spawn(&h, component, "work", args, limits);
     (void)harness_spawn(&h, component, "work", "[60, 1]", NULL);
@@ -556,9 +556,10 @@ static void budget_of_events__is_that_of_the_call_not_of_the_instance(void **sta
     (void)state;
     theater_limits limits = THEATER_LIMITS_INIT;
     limits.call_chain_bytes_max = 1500;
-    assert_int_equal(end_of_work(THEATER_CLOCK_VIRTUAL, 100, "[30, 1]", &limits),
+    assert_int_equal(end_of_work(THEATER_CLOCK_VIRTUAL, false, 100, "[30, 1]", &limits),
                      THEATER_END_LIMIT);
-    assert_int_equal(end_of_work(THEATER_CLOCK_VIRTUAL, 1, "[30, 1]", &limits), THEATER_END_LIMIT);
+    assert_int_equal(end_of_work(THEATER_CLOCK_VIRTUAL, false, 1, "[30, 1]", &limits),
+                     THEATER_END_LIMIT);
 }
 
 /* Simulated time has no CPU time, but epoch checks; those that come while the host waits for the
@@ -566,19 +567,10 @@ static void budget_of_events__is_that_of_the_call_not_of_the_instance(void **sta
 static void budget_of_cpu__is_not_spent_by_the_disk(void **state)
 {
     (void)state;
-    harness h;
-    desk d = {0};
-    theater_handler handler = desk_handler(&d);
-    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
-    options.clock = THEATER_CLOCK_VIRTUAL;
-    harness_open_with(&h, &options, true, &handler);
     theater_limits limits = THEATER_LIMITS_INIT;
     limits.call_cpu_ms_max = 400;
-    theater_actor_component *component = harness_load(&h, GUESTS, "orders.wat");
-    theater_id id = harness_spawn(&h, component, "work", "[1000, 1]", &limits);
-    harness_run(&h);
-    assert_int_equal(harness_find(&h, id)->reason, THEATER_END_RETURNED);
-    harness_close(&h);
+    assert_int_equal(end_of_work(THEATER_CLOCK_VIRTUAL, true, 100, "[1000, 1]", &limits),
+                     THEATER_END_RETURNED);
 }
 
 /* Thirty turns, no one of them near its budget. */
@@ -587,9 +579,9 @@ static void budget_of_cpu__is_that_of_the_call_not_of_the_instance(void **state)
     (void)state;
     theater_limits limits = THEATER_LIMITS_INIT;
     limits.call_cpu_ms_max = 200;
-    assert_int_equal(end_of_work(THEATER_CLOCK_REAL, 100, "[30, 60000000]", &limits),
+    assert_int_equal(end_of_work(THEATER_CLOCK_REAL, false, 100, "[30, 60000000]", &limits),
                      THEATER_END_CPU);
-    assert_int_equal(end_of_work(THEATER_CLOCK_REAL, 1, "[30, 60000000]", &limits),
+    assert_int_equal(end_of_work(THEATER_CLOCK_REAL, false, 1, "[30, 60000000]", &limits),
                      THEATER_END_CPU);
 }
 
