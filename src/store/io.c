@@ -21,6 +21,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+/* Read with one call: a kernel that is not preempted copies all of it before anybody else runs. */
+#define PIECE_BYTES ((size_t)256 << 10)
+
 /* What was there and is gone when it is opened is made again; nobody does that for long. */
 #define CREATE_TRIES_MAX 8u
 
@@ -397,7 +400,8 @@ int theater__io_read_all(theater__io *io, int fd, void *data, size_t size, uint6
     uint8_t *bytes = data;
     size_t got_all = 0;
     while (got_all < size) {
-        ssize_t got = io->pread(io, fd, bytes + got_all, size - got_all, offset + got_all);
+        size_t piece = size - got_all < PIECE_BYTES ? size - got_all : PIECE_BYTES;
+        ssize_t got = io->pread(io, fd, bytes + got_all, piece, offset + got_all);
         if (got == -EINTR) {
             continue;
         }
@@ -407,7 +411,7 @@ int theater__io_read_all(theater__io *io, int fd, void *data, size_t size, uint6
         if (got == 0) {
             break;
         }
-        THEATER_ASSERT((size_t)got <= size - got_all);
+        THEATER_ASSERT((size_t)got <= piece);
         got_all += (size_t)got;
     }
     *out_got = got_all;

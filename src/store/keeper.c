@@ -21,18 +21,16 @@
 #include <base/error.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Its jobs may take their time: who is due may not. What it holds the mutex for is a few loads. */
-#define KEEPER_NICE 10
-
 #define AHEAD_NAME "ahead.new"
 #define RESERVE_NAME "reserve"
-#define ZEROS_BYTES ((size_t)256 << 10)
+/* Zeros written with one call, around the page cache if the file system can: it wants pages. */
+#define ZEROS_BYTES ((size_t)1 << 20)
 /* How long until a full disk is asked again whether it has space. */
 #define FULL_RETRY_SECONDS 1
 
@@ -194,24 +192,45 @@ void theater__keeper_disk_is_full(theater__logstore *log)
 
 /* ---- the segment ahead ----------------------------------------------------------------------- */
 
-static int fill_ahead(theater__logstore *log, int fd)
+/* From *done on, which goes along. */
+static int write_pieces(theater__logstore *log, int fd, const uint8_t *zeros, uint64_t *done)
 {
-    THEATER_AUTOFREE uint8_t *zeros = theater__alloc_zeroed(ZEROS_BYTES, 1);
-    if (zeros == NULL) {
-        return -ENOMEM;
-    }
-    for (uint64_t at = 0; at < log->segment_size; at += ZEROS_BYTES) {
+    while (*done < log->segment_size) {
         if (atomic_load_explicit(&log->keeper_stop, memory_order_relaxed)) {
             return -ECANCELED;
         }
-        uint64_t left = log->segment_size - at;
+        uint64_t left = log->segment_size - *done;
         size_t size = left < ZEROS_BYTES ? (size_t)left : ZEROS_BYTES;
-        int result = theater__io_write_all(log->io, fd, zeros, size, at);
+        int result = theater__io_write_all(log->io, fd, zeros, size, *done);
         if (result < 0) {
             return result;
         }
+        *done += size;
     }
-    return log->io->fdatasync(log->io, fd);
+    return 0;
+}
+
+/*
+ * Around the page cache, as far as that goes: 64 MiB of zeros in it are 25 ms of a processor, the
+ * kernel's own writing back included, when sleepers are due. What is left goes through the cache.
+ */
+static int fill_ahead(theater__logstore *log, const char *path, int fd)
+{
+    THEATER_AUTOFREE uint8_t *memory = theater__alloc_zeroed(ZEROS_BYTES + LOGSTORE_PAGE_BYTES, 1);
+    if (memory == NULL) {
+        return -ENOMEM;
+    }
+    const uint8_t *zeros = memory + (LOGSTORE_PAGE_BYTES - (uintptr_t)memory % LOGSTORE_PAGE_BYTES);
+    uint64_t done = 0;
+    int direct = log->io->open(log->io, path, O_WRONLY | O_DIRECT, 0);
+    int result = direct < 0 ? direct : write_pieces(log, direct, zeros, &done);
+    if (direct >= 0) {
+        (void)log->io->close(log->io, direct);
+    }
+    if (result < 0 && result != -ECANCELED && !no_space(result)) {
+        result = write_pieces(log, fd, zeros, &done);
+    }
+    return result == 0 ? log->io->fdatasync(log->io, fd) : result;
 }
 
 static void make_ahead(theater__logstore *log)
@@ -219,7 +238,7 @@ static void make_ahead(theater__logstore *log)
     THEATER_AUTOFREE char *path = theater__path_in(log->directory, AHEAD_NAME);
     int fd =
         path == NULL ? -ENOMEM : log->io->open(log->io, path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    int result = fd < 0 ? fd : fill_ahead(log, fd);
+    int result = fd < 0 ? fd : fill_ahead(log, path, fd);
     if (result < 0 && fd >= 0) {
         (void)log->io->close(log->io, fd);
         (void)log->io->unlink(log->io, path);
@@ -407,7 +426,8 @@ void theater__keeper_work(theater__logstore *log, bool retry)
 void *theater__keeper_main(void *userdata)
 {
     theater__logstore *log = userdata;
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), KEEPER_NICE);
+    /* Its jobs may take their time: who is due may not. It holds the mutex for a few loads only. */
+    (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &(struct sched_param){0});
     (void)pthread_mutex_lock(&log->mutex);
     while (!atomic_load_explicit(&log->keeper_stop, memory_order_relaxed)) {
         uint64_t reserve = 0;

@@ -450,6 +450,21 @@ static theater_status append(theater__logstore *log, theater__format_record *rec
     return THEATER_OK;
 }
 
+/* Under the mutex; whoever is told so wakes it without the mutex, once. */
+static bool wakes_committer(theater__logstore *log, bool is_awaited)
+{
+    bool wakes = log->waiting || (log->gathering && is_awaited);
+    log->waiting = log->waiting && !wakes;
+    log->gathering = log->gathering && !wakes;
+    return wakes;
+}
+
+static void wake_committer(theater__logstore *log)
+{
+    uint64_t one = 1;
+    (void)!write(log->wake_fd, &one, sizeof(one));
+}
+
 static theater_status log_submit(theater__store *store, const theater__batch *batch,
                                  theater__ticket *out_ticket, uint64_t *out_place,
                                  theater_error *err)
@@ -483,17 +498,13 @@ static theater_status log_submit(theater__store *store, const theater__batch *ba
     uint64_t place = 0;
     (void)pthread_mutex_lock(&log->mutex);
     theater_status status = append(log, &record, batch, &place, err);
-    bool wake = status == THEATER_OK && log->waiting;
-    if (wake) {
-        log->waiting = false;
-    }
+    bool wake = status == THEATER_OK && wakes_committer(log, batch->is_awaited);
     (void)pthread_mutex_unlock(&log->mutex);
     if (status != THEATER_OK) {
         return status;
     }
     if (wake) {
-        uint64_t one = 1;
-        (void)!write(log->wake_fd, &one, sizeof(one));
+        wake_committer(log);
     }
     theater__log_trail next = {
         .place = place,
@@ -517,10 +528,15 @@ static void log_hurry(theater__store *store)
 {
     theater__logstore *log = (theater__logstore *)store;
     (void)pthread_mutex_lock(&log->mutex);
+    bool wake = false;
     if (log->open != NULL) {
         log->open->is_awaited = true;
+        wake = wakes_committer(log, true);
     }
     (void)pthread_mutex_unlock(&log->mutex);
+    if (wake) {
+        wake_committer(log);
+    }
 }
 
 /* ---- completions ----------------------------------------------------------------------------- */

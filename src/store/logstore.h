@@ -47,6 +47,8 @@
  * An idle log is closed after this long: so much later at most is a flipped bit told from a tear.
  */
 #define LOGSTORE_CLOSE_AFTER_MS 50
+/* What the page cache and disks take as one piece: part of one costs reading the rest of it. */
+#define LOGSTORE_PAGE_BYTES 4096u
 /* Buffers of groups that are larger than this are not kept for the next group. */
 #define LOGSTORE_SPARE_BYTES_MAX ((size_t)4 << 20)
 /* Spare groups: one gathers, one is written, one is handed out. */
@@ -187,6 +189,7 @@ typedef struct theater__logstore {
     uint64_t durable_upto;
     uint64_t allocated;  /* bytes of the segment that are on the disk, written or zeros */
     uint32_t last_count; /* records of the last group: see gather() */
+    uint32_t gather_us;  /* how long the next group is left open, or its first piece */
 
     /* Keeper's thread only (the owner's before it starts and after it has ended). */
     theater__log_span *spans; /* indexes, without gaps between them */
@@ -206,6 +209,7 @@ typedef struct theater__logstore {
     uint64_t end;   /* where the next group or record will stand */
     bool unclosed;  /* the last group has records: a closing group is due */
     bool waiting;   /* the committer sleeps and wants to be woken */
+    bool gathering; /* it sleeps, and wants to be woken for a batch that is waited for */
     bool signalled; /* done_fd is readable, or about to be */
     bool failed;
     bool stopping;

@@ -165,6 +165,9 @@ static int sim_open(theater__io *io, const char *path, int flags, mode_t mode)
     if (file == NULL && (flags & O_CREAT) == 0) {
         return -ENOENT;
     }
+    if ((flags & O_DIRECT) != 0 && !disk->knows_direct) {
+        return -EINVAL;
+    }
     if (file != NULL && (flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) {
         return -EEXIST;
     }
@@ -186,6 +189,7 @@ static int sim_open(theater__io *io, const char *path, int flags, mode_t mode)
     for (unsigned i = 0; i < DESCRIPTORS_MAX; i++) {
         if (disk->descriptors[i] == NULL) {
             disk->descriptors[i] = file;
+            disk->are_direct[i] = (flags & O_DIRECT) != 0;
             return DESCRIPTOR_FIRST + (int)i;
         }
     }
@@ -311,6 +315,10 @@ static ssize_t sim_pwrite(theater__io *io, int fd, const void *data, size_t size
 {
     simdisk *disk = (simdisk *)io;
     sim_file *file = file_of(disk, fd);
+    if (disk->are_direct[fd - DESCRIPTOR_FIRST] &&
+        ((uintptr_t)data % SECTOR != 0 || size % SECTOR != 0 || offset % SECTOR != 0)) {
+        return -EINVAL;
+    }
     int failure = begin(disk, SIMDISK_WRITE);
     if (failure != 0) {
         /* A part of it may have got through all the same. */
@@ -558,6 +566,7 @@ simdisk *simdisk_new(uint64_t seed)
     assert_non_null(disk);
     disk->io = table;
     disk->random = seed;
+    disk->knows_direct = seed % 4 != 0;
     return disk;
 }
 

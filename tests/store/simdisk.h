@@ -11,7 +11,8 @@
  * - names that were made, renamed or removed without a sync of their directory are as they were, or
  *   as they became, up to some point in the order of these changes.
  *
- * Besides, single operations can be made to fail, and reads and writes can be cut short.
+ * Besides, single operations can be made to fail, and reads and writes can be cut short. Around the
+ * page cache (O_DIRECT) it takes whole sectors only, or it has no such way, by its seed.
  */
 #ifndef TESTS_STORE_SIMDISK_H
 #define TESTS_STORE_SIMDISK_H

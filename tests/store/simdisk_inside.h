@@ -64,6 +64,8 @@ struct simdisk {
     sim_change journal[JOURNAL_MAX];
     unsigned journal_count;
     sim_file *descriptors[DESCRIPTORS_MAX];
+    bool are_direct[DESCRIPTORS_MAX]; /* which of them take whole, aligned sectors only */
+    bool knows_direct;                /* not every file system does */
     sim_version versions[VERSIONS_MAX];
     unsigned versions_count;
     uint64_t operations;
