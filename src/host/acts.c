@@ -25,11 +25,13 @@ static void copy_by(char out_by[BY_MAX], const char *by)
     out_by[size] = '\0';
 }
 
-/* Somebody has something for it: it goes on, or ahead of those that only want a place. */
+/* Somebody has something for it: it goes on, ahead of those that only run or want a place. One that
+ * is queued and in no list is at its turn. */
 static void hurry(theater_host *host, live *l)
 {
     bool is_without_place = l->phase == LIVE_QUEUED && l->turn == NULL;
-    if (l->phase == LIVE_SUSPENDED || l->phase == LIVE_OVER || is_without_place) {
+    bool is_in_line = l->phase == LIVE_QUEUED && theater__list_linked(&l->link);
+    if (l->phase == LIVE_SUSPENDED || l->phase == LIVE_OVER || is_without_place || is_in_line) {
         turn_ready(host, l);
     }
 }
@@ -159,8 +161,8 @@ theater_status theater_host_cancel(theater_host *host, theater_id id, const char
     if (!l->is_cancelled) {
         l->is_cancelled = true;
         copy_by(l->cancel_by, by);
+        hurry(host, l);
     }
-    hurry(host, l);
     return THEATER_OK;
 }
 

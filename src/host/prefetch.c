@@ -28,7 +28,7 @@
 #define PREFETCH_REACH_MS 8u
 /* A look that came to the end of its reach finds nothing new before. Some of the many are due
  * meanwhile, so the next look comes. */
-#define PREFETCH_PAUSE_NS 1000000u
+#define PREFETCH_PAUSE_NS 2000000u
 
 static bool wants_prefetch(const actor *a)
 {

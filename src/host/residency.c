@@ -125,6 +125,7 @@ static bool evict_one(theater_host *host, bool is_for_due)
         return false;
     }
     if (l->phase == LIVE_QUEUED) {
+        THEATER_ASSERT(!turn_is_urgent(l)); /* it would be in the way of itself */
         theater__list_remove(&l->link);
         uint32_t index = l->index;
         if (!commit_turn(host, l)) { /* what it did goes on from its chain */

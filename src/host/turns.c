@@ -298,7 +298,7 @@ static void on_yielded(theater_host *host, live *l)
         }
     }
     turn_ready(host, l);
-    if (theater__turn_call_cpu_ns(l->turn) >= l->stays_ns) {
+    if (!turn_is_urgent(l) && theater__turn_call_cpu_ns(l->turn) >= l->stays_ns) {
         evict_offer_yielded(host, l);
     }
     if (!theater__list_empty(&host->starved_due)) {

@@ -273,6 +273,43 @@ static void spinners__keep_nobody_out_who_is_due(void **state)
     harness_close(&h);
 }
 
+/* Guests that run and run, one behind the other: the last of them is to be ended, and waits for
+ * none of the others. */
+static void cancelled__goes_ahead_of_those_who_only_run(void **state)
+{
+    (void)state;
+    enum {
+        SPINNERS_COUNT = 6
+    };
+    harness h;
+    theater_host_options options = THEATER_HOST_OPTIONS_INIT;
+    theater_id ids[SPINNERS_COUNT];
+    harness_open(&h, &options, true);
+    theater_actor_component *hostile = harness_load(&h, GUESTS, "attacks.wat");
+    for (size_t i = 0; i < SPINNERS_COUNT; i++) {
+        ids[i] = harness_spawn(&h, hostile, "spin", "[]", NULL);
+    }
+    while (h.host->resident_count < SPINNERS_COUNT) {
+        assert_int_equal(theater_host_dispatch(h.host, NULL, NULL), THEATER_OK);
+    }
+    live *last = THEATER__LIST_OWNER(h.host->ready.prev, live, link);
+    assert_true(last->is_on_offer); /* it ran, and would give its place to somebody who is due */
+    theater_id id = actor_at(h.host, last->index)->id;
+    assert_int_equal(theater_host_cancel(h.host, id, "somebody", NULL), THEATER_OK);
+    assert_false(last->is_on_offer);
+    assert_true(&last->link == h.host->urgent.next);
+    for (size_t i = 0; i < SPINNERS_COUNT; i++) {
+        (void)theater_host_cancel(h.host, ids[i], NULL, NULL);
+    }
+    harness_run(&h);
+    assert_int_equal(h.ends_count, SPINNERS_COUNT);
+    assert_memory_equal(&h.ends[0].id, &id, sizeof(id));
+    for (size_t i = 0; i < SPINNERS_COUNT; i++) {
+        assert_int_equal(h.ends[i].reason, THEATER_END_CANCELLED);
+    }
+    harness_close(&h);
+}
+
 /* Some wake all the time and there are as many who work as there are places: who gives up a place
  * again and again for those who are due comes to an end, too. */
 static void work_beside(size_t sippers_count, size_t workers_count, uint32_t places)
@@ -470,7 +507,8 @@ static void prefetch__reaches_as_far_as_is_needed(void **state)
     stand_in_line(&h, first, ms / 10);
     assert_int_equal(brought_in(&h, first - 3 * ms), 51);
     assert_int_equal(brought_in(&h, first - 3 * ms + ms / 2), 0); /* not looked again so soon */
-    assert_int_equal(brought_in(&h, first - 2 * ms), 10);
+    assert_int_equal(brought_in(&h, first - 3 * ms + 3 * ms / 2), 0);
+    assert_int_equal(brought_in(&h, first - ms), 20);
     harness_reopen(&h, &options);
     stand_in_line(&h, first, 10 * ms);
     assert_int_equal(brought_in(&h, first - 3 * ms), ACTORS);
@@ -486,6 +524,7 @@ int main(void)
         cmocka_unit_test(long_call__stays_within_its_share),
         cmocka_unit_test(spinners__keep_nobody_out_who_is_due),
         cmocka_unit_test(replay__of_a_sleeper_leaves_it_asleep),
+        cmocka_unit_test(cancelled__goes_ahead_of_those_who_only_run),
         cmocka_unit_test(workers__get_done_beside_those_who_are_due),
         cmocka_unit_test(admission__is_for_others_though_somebody_is_always_due),
         cmocka_unit_test(prefetch__reaches_as_far_as_is_needed),
