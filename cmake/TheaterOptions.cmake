@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Language level, warnings, hardening and the two switches that presets turn.
+# Language level, warnings, hardening and the two settings that presets make.
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
@@ -8,7 +8,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
-option(THEATER_SANITIZE "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+set(THEATER_SANITIZE "" CACHE STRING "what is watched: address,undefined or thread")
 option(THEATER_WERROR "warnings are errors" OFF)
 
 add_library(theater_options INTERFACE)
@@ -21,8 +21,8 @@ if(THEATER_WERROR)
 endif()
 if(THEATER_SANITIZE)
     target_compile_options(theater_options INTERFACE
-        -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-    target_link_options(theater_options INTERFACE -fsanitize=address,undefined)
+        -fsanitize=${THEATER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(theater_options INTERFACE -fsanitize=${THEATER_SANITIZE})
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
     target_compile_options(theater_options INTERFACE

@@ -366,6 +366,10 @@ static void wait_on(theater_host *host, live *l, const theater__open_request *op
     forget_end(host, l);
     l->phase = LIVE_SUSPENDED;
     arm(host, l, open);
+    if (l->is_cancelled) { /* by who was told that an end was refused */
+        turn_ready(host, l);
+        return;
+    }
     /* It may have been taken out of the stalled list. */
     if (theater__turn_pending_size(l->turn) == 0 || commit_turn(host, l)) {
         residency_offer(host, l);

@@ -43,9 +43,10 @@
 static void gather(theater__logstore *log);
 static void write_group(theater__logstore *log, theater__log_group *group);
 static void complete_group(theater__logstore *log, theater__log_group *group);
-static int put_on_disk(theater__logstore *log, theater__log_group *group, const char **out_what);
+static int put_on_disk(theater__logstore *log, const theater__log_group *group,
+                       const char **out_what);
 static int next_segment(theater__logstore *log, uint32_t segment);
-static int write_at(theater__logstore *log, theater__log_group *group, uint64_t offset);
+static int write_at(theater__logstore *log, const theater__log_group *group, uint64_t offset);
 static int write_zeros(theater__logstore *log, uint64_t end);
 static void stop(theater__logstore *log, int os_errno, const char *what);
 
@@ -86,6 +87,13 @@ void theater__logstore_group_free(theater__log_group *group)
     theater__free(group);
 }
 
+void theater__logstore_step_back(int policy)
+{
+    if (sched_getscheduler(0) == SCHED_OTHER) {
+        (void)pthread_setschedparam(pthread_self(), policy, &(struct sched_param){0});
+    }
+}
+
 /* ---- the thread ------------------------------------------------------------------------------ */
 
 /* Sleeps until there is work, at most until a closing group is due. True if that time is over. */
@@ -103,9 +111,9 @@ static bool wait_for_work(theater__logstore *log, bool unclosed)
 void *theater__logstore_commit_main(void *userdata)
 {
     theater__logstore *log = userdata;
-    /* As many as others' turns, but at no time instead of one: a host that is due is not
-     * interrupted for a group that it made itself. */
-    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+    /* The same share of the processors, but it interrupts nobody: a host that is due would be, for
+     * a group that it made itself. */
+    theater__logstore_step_back(SCHED_BATCH);
     log->gather_us = GATHER_US_MIN;
     for (;;) {
         if (log->last_count >= GATHER_RECORDS_MIN) {
@@ -180,6 +188,9 @@ static void gather(theater__logstore *log)
         return;
     }
     bool has_grown = gathered(log) > before;
+    (void)pthread_mutex_lock(&log->mutex);
+    log->gathering = false; /* nobody has to ring any more */
+    (void)pthread_mutex_unlock(&log->mutex);
     log->gather_us = has_grown ? log->gather_us * 2 : log->gather_us / 2;
     log->gather_us = log->gather_us < GATHER_US_MAX ? log->gather_us : GATHER_US_MAX;
     log->gather_us = log->gather_us > GATHER_US_MIN ? log->gather_us : GATHER_US_MIN;
@@ -267,7 +278,8 @@ static void write_group(theater__logstore *log, theater__log_group *group)
     log->durable_upto = group->place + group->bytes.size;
 }
 
-static int put_on_disk(theater__logstore *log, theater__log_group *group, const char **out_what)
+static int put_on_disk(theater__logstore *log, const theater__log_group *group,
+                       const char **out_what)
 {
     uint32_t segment = format_place_segment(group->place);
     if (segment != log->write_segment) {
@@ -312,30 +324,24 @@ static int next_segment(theater__logstore *log, uint32_t segment)
 }
 
 /*
- * Zeros behind the group up to the next page, where zeros are already: a page that is written whole
- * is not read first, and those that were made ahead went around the page cache. The mutex, since
- * the owner may be reading records of this group, and more room may be in another place.
+ * Zeros behind the group up to the next page, where zeros are already: the last page is written
+ * whole, so it is not read first, though what was made ahead went around the page cache. There is
+ * room for them (extend_group()); the owner may be reading the group, and does not see them.
  */
-static size_t fill_page(theater__logstore *log, theater__log_group *group, uint64_t offset)
+static size_t fill_page(const theater__logstore *log, const theater__log_group *group,
+                        uint64_t offset)
 {
     size_t size = group->bytes.size;
     size_t rest = (size_t)((offset + size) % LOGSTORE_PAGE_BYTES);
     size_t zeros = rest > 0 ? LOGSTORE_PAGE_BYTES - rest : 0;
-    if (zeros == 0 || offset + size + zeros > log->allocated) {
+    if (zeros > group->bytes.capacity - size || offset + size + zeros > log->allocated) {
         return size;
     }
-    (void)pthread_mutex_lock(&log->mutex);
-    uint8_t *out = theater__buffer_extend(&group->bytes, zeros);
-    if (out != NULL) {
-        memset(out, 0, zeros);
-    }
-    group->bytes.size = size;
-    group->bytes.failed = false; /* the group is whole without them */
-    (void)pthread_mutex_unlock(&log->mutex);
-    return out != NULL ? size + zeros : size;
+    memset(group->bytes.data + size, 0, zeros);
+    return size + zeros;
 }
 
-static int write_at(theater__logstore *log, theater__log_group *group, uint64_t offset)
+static int write_at(theater__logstore *log, const theater__log_group *group, uint64_t offset)
 {
     size_t size = fill_page(log, group, offset);
     const uint8_t *data = group->bytes.data;

@@ -24,11 +24,14 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #define AHEAD_NAME "ahead.new"
 #define RESERVE_NAME "reserve"
+/* Of the keeper itself, which holds the mutex now and then, for a few loads. */
+#define KEEPER_NICE 10
 /* Zeros written with one call, around the page cache if the file system can: it wants pages. */
 #define ZEROS_BYTES ((size_t)1 << 20)
 /* How long until a full disk is asked again whether it has space. */
@@ -55,6 +58,42 @@ static void leave_notice(theater__logstore *log, const char *what, int result)
         (void)snprintf(log->notice, sizeof(log->notice), "%.100s%s%.60s", what,
                        reason != NULL ? ": " : "", reason != NULL ? reason : "");
     }
+}
+
+/* ---- work in idle time ----------------------------------------------------------------------- */
+
+/* A part of a job that takes long. It does not take the mutex. */
+typedef int work_fn(theater__logstore *log, void *userdata);
+
+typedef struct work {
+    theater__logstore *log;
+    work_fn *run;
+    void *userdata;
+    int result;
+} work;
+
+static void *work_main(void *userdata)
+{
+    work *it = userdata;
+    theater__logstore_step_back(SCHED_IDLE);
+    it->result = it->run(it->log, it->userdata);
+    return NULL;
+}
+
+/*
+ * Long work may take its time: who is due may not, and takes the processor from a thread of
+ * SCHED_IDLE at once. Whoever runs like that may stand still for seconds on a busy machine, and not
+ * with a mutex in hand: so it is a thread of its own, which the keeper waits for.
+ */
+static int in_idle_time(theater__logstore *log, work_fn *run, void *userdata)
+{
+    work it = {.log = log, .run = run, .userdata = userdata};
+    pthread_t thread;
+    if (log->threadless || pthread_create(&thread, NULL, work_main, &it) != 0) {
+        return run(log, userdata);
+    }
+    (void)pthread_join(thread, NULL);
+    return it.result;
 }
 
 /* ---- the reserve ----------------------------------------------------------------------------- */
@@ -210,27 +249,33 @@ static int write_pieces(theater__logstore *log, int fd, const uint8_t *zeros, ui
     return 0;
 }
 
+typedef struct ahead_file {
+    const char *path;
+    int fd;
+} ahead_file;
+
 /*
  * Around the page cache, as far as that goes: 64 MiB of zeros in it are 25 ms of a processor, the
  * kernel's own writing back included, when sleepers are due. What is left goes through the cache.
  */
-static int fill_ahead(theater__logstore *log, const char *path, int fd)
+static int fill_ahead(theater__logstore *log, void *userdata)
 {
+    const ahead_file *file = userdata;
     THEATER_AUTOFREE uint8_t *memory = theater__alloc_zeroed(ZEROS_BYTES + LOGSTORE_PAGE_BYTES, 1);
     if (memory == NULL) {
         return -ENOMEM;
     }
     const uint8_t *zeros = memory + (LOGSTORE_PAGE_BYTES - (uintptr_t)memory % LOGSTORE_PAGE_BYTES);
     uint64_t done = 0;
-    int direct = log->io->open(log->io, path, O_WRONLY | O_DIRECT, 0);
+    int direct = log->io->open(log->io, file->path, O_WRONLY | O_DIRECT, 0);
     int result = direct < 0 ? direct : write_pieces(log, direct, zeros, &done);
     if (direct >= 0) {
         (void)log->io->close(log->io, direct);
     }
     if (result < 0 && result != -ECANCELED && !no_space(result)) {
-        result = write_pieces(log, fd, zeros, &done);
+        result = write_pieces(log, file->fd, zeros, &done);
     }
-    return result == 0 ? log->io->fdatasync(log->io, fd) : result;
+    return result == 0 ? log->io->fdatasync(log->io, file->fd) : result;
 }
 
 static void make_ahead(theater__logstore *log)
@@ -238,7 +283,8 @@ static void make_ahead(theater__logstore *log)
     THEATER_AUTOFREE char *path = theater__path_in(log->directory, AHEAD_NAME);
     int fd =
         path == NULL ? -ENOMEM : log->io->open(log->io, path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    int result = fd < 0 ? fd : fill_ahead(log, path, fd);
+    ahead_file file = {.path = path, .fd = fd};
+    int result = fd < 0 ? fd : in_idle_time(log, fill_ahead, &file);
     if (result < 0 && fd >= 0) {
         (void)log->io->close(log->io, fd);
         (void)log->io->unlink(log->io, path);
@@ -335,10 +381,16 @@ static void index_failed(theater__logstore *log, int result)
     }
 }
 
+static int build_index(theater__logstore *log, void *userdata)
+{
+    theater__log_span *span = userdata;
+    return theater__index_build(log, span->to, &span->count);
+}
+
 static void make_index(theater__logstore *log)
 {
     theater__log_span span = {.from = log->indexed_upto + 1, .to = log->indexed_upto + 1};
-    int result = theater__index_build(log, span.to, &span.count);
+    int result = in_idle_time(log, build_index, &span);
     if (result == 0 && !theater__keeper_add_span(log, &span)) {
         result = -ENOMEM;
     }
@@ -349,17 +401,22 @@ static void make_index(theater__logstore *log)
     log->indexed_upto = span.to;
 }
 
+static int merge_indexes(theater__logstore *log, void *userdata)
+{
+    const theater__log_span *older = &log->spans[log->spans_count - 2];
+    return theater__index_merge(log, older, older + 1, userdata);
+}
+
 static void merge_last(theater__logstore *log)
 {
     theater__log_span merged;
-    theater__log_span *older = &log->spans[log->spans_count - 2];
-    int result = theater__index_merge(log, older, older + 1, &merged);
+    int result = in_idle_time(log, merge_indexes, &merged);
     if (result < 0) {
         index_failed(log, result);
         return;
     }
-    *older = merged;
     log->spans_count--;
+    log->spans[log->spans_count - 1] = merged;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -426,8 +483,7 @@ void theater__keeper_work(theater__logstore *log, bool retry)
 void *theater__keeper_main(void *userdata)
 {
     theater__logstore *log = userdata;
-    /* Its jobs may take their time: who is due may not. It holds the mutex for a few loads only. */
-    (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &(struct sched_param){0});
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), KEEPER_NICE);
     (void)pthread_mutex_lock(&log->mutex);
     while (!atomic_load_explicit(&log->keeper_stop, memory_order_relaxed)) {
         uint64_t reserve = 0;

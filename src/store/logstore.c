@@ -372,12 +372,15 @@ static uint8_t *extend_group(theater__log_group *group, uint64_t size)
         group->entries_capacity = capacity;
     }
     size_t before = group->bytes.size;
-    uint8_t *out = theater__buffer_extend(&group->bytes, (size_t)size);
+    /* Room for the rest of its last page as well: fill_page() in commit.c. */
+    uint8_t *out = theater__buffer_extend(&group->bytes, (size_t)size + LOGSTORE_PAGE_BYTES);
     if (out == NULL) {
         /* The records that are in it already are whole; only this one did not fit. */
         group->bytes.size = before;
         group->bytes.failed = false;
+        return NULL;
     }
+    group->bytes.size = before + (size_t)size;
     return out;
 }
 

@@ -18,7 +18,7 @@
  *     view.c       which segments are the log, for those who look without the lock
  *     shards.c     above all of these: a directory of several logs
  *     each.c       all actors in one walk
- *     keeper.c     segments ahead, the reserve, indexes      keeper's thread
+ *     keeper.c     segments ahead, the reserve, indexes      keeper's thread, long work in others
  *     index.c, index_build.c   what a start needs of sealed segments
  *
  * A batch becomes a record in memory at once, at the place where it will stand on disk. Records are
@@ -202,7 +202,7 @@ typedef struct theater__logstore {
     pthread_mutex_t mutex;
     theater__log_queue queue;    /* to be written; its last may still be open */
     theater__log_group *open;    /* takes records; last of queue or NULL */
-    theater__log_group *writing; /* readable, not writable */
+    theater__log_group *writing; /* readable, not writable: it changes behind its bytes alone */
     theater__log_queue done;
     theater__log_group *spare;
     uint32_t spare_count;
@@ -252,6 +252,9 @@ theater_status theater__logstore_open_with(const theater__logstore_options *opti
 /* ---- commit.c -------------------------------------------------------------------------------- */
 
 void *theater__logstore_commit_main(void *userdata);
+/* The calling thread runs under that policy of SCHED_OTHER's kind, unless it inherited another one
+ * than that: a host with real-time threads has decided for itself. */
+void theater__logstore_step_back(int policy);
 /* Writes and syncs the first group of the queue; false if there was none. */
 bool theater__logstore_commit_one(theater__logstore *log);
 /* Writes a closing group if one is due. */

@@ -131,12 +131,14 @@ static const theater__log_group *group_of(const theater__logstore *log, uint64_t
 
 /*
  * Copies a record that is not written yet into the window, where the reader looks for it. False if
- * it is not in memory; true without a window (size 0) if memory has run out.
+ * it is not in memory; true without a window (size 0) if memory has run out. Says where the log
+ * ends.
  */
-static bool copy_from_memory(theater__logstore *log, uint64_t place)
+static bool copy_from_memory(theater__logstore *log, uint64_t place, uint64_t *out_log_end)
 {
     bool found = false;
     (void)pthread_mutex_lock(&log->mutex);
+    *out_log_end = log->end;
     const theater__log_group *group = group_of(log, place);
     if (group != NULL && place - group->place >= FORMAT_GROUP_HEADER_SIZE) {
         found = true;
@@ -176,6 +178,16 @@ static theater_status fail_missing(theater__logstore *log, uint64_t place, theat
     return THEATER_ERR_STORE;
 }
 
+/* How much is read from a record on: not of pages behind the log's, whose zeros may be on the disk
+ * alone. */
+static size_t window_size(uint64_t place, uint64_t log_end)
+{
+    uint64_t page = LOGSTORE_PAGE_BYTES;
+    uint64_t upto = (log_end + page - 1) / page * page;
+    return upto > place && upto - place < WINDOW_BYTES_MIN ? (size_t)(upto - place)
+                                                           : WINDOW_BYTES_MIN;
+}
+
 /*
  * The record at place, borrowed from the window until the next call. low: how far back neighbours
  * are likely to be wanted next (place itself if none are).
@@ -194,7 +206,8 @@ static theater_status load_record(theater__logstore *log, uint64_t place, uint64
     if (data != NULL && theater__format_record_decode(log->seed, place, data, size, out_record)) {
         return THEATER_OK;
     }
-    if (copy_from_memory(log, place)) {
+    uint64_t log_end = 0;
+    if (copy_from_memory(log, place, &log_end)) {
         data = in_window(&log->window, place, &size);
         if (data == NULL) {
             return theater__fail_nomem(err);
@@ -205,7 +218,7 @@ static theater_status load_record(theater__logstore *log, uint64_t place, uint64
             place - low < LOGSTORE_WINDOW_BYTES) {
             begin = format_place_offset(low);
         }
-        size_t wanted = (size_t)(offset - begin) + WINDOW_BYTES_MIN;
+        size_t wanted = (size_t)(offset - begin) + window_size(place, log_end);
         theater_status status = fill_window(log, segment, begin, wanted, err);
         if (status != THEATER_OK) {
             return status;

@@ -293,6 +293,41 @@ static void complete__with_a_wrong_value_leaves_the_wait_open(void **state)
     stage_close(&s);
 }
 
+typedef struct grudge {
+    theater_host *host;
+    theater_id id;
+    unsigned count;
+} grudge;
+
+static void cancel_who_is_named(theater_log_level level, const char *line, void *userdata)
+{
+    grudge *g = userdata;
+    if (level == THEATER_LOG_ERROR && strstr(line, "a wait was not ended") != NULL) {
+        g->count++;
+        assert_int_equal(theater_host_cancel(g->host, g->id, "the log", NULL), THEATER_OK);
+    }
+}
+
+/* Whoever reads in the log that a value was of no use may end the actor there and then. */
+static void complete__with_a_wrong_value_and_cancelled_for_it(void **state)
+{
+    (void)state;
+    stage s;
+    grudge g = {0};
+    const stage_options options = {.log = cancel_who_is_named, .log_userdata = &g};
+    stage_open(&s, &options);
+    g.host = s.host;
+    g.id = stage_spawn(&s, stage_load(&s, "desk.wat"), "run", "[1]");
+    stage_run(&s);
+    const theater_value text = theater_value_text("forty", 5);
+    (void)theater_host_complete(s.host, open_token(&s, g.id), &text, "desk", NULL);
+    stage_run(&s);
+    assert_int_equal(g.count, 1);
+    assert_int_equal(stage_find(&s, g.id)->reason, THEATER_END_CANCELLED);
+    stage_audit(&s, g.id, "desk.wat");
+    stage_close(&s);
+}
+
 static void acts__on_nobody_are_refused(void **state)
 {
     (void)state;
@@ -323,6 +358,7 @@ int main(void)
         cmocka_unit_test(complete__finds_the_token_after_a_restart),
         cmocka_unit_test(complete__with_an_old_token_changes_nothing),
         cmocka_unit_test(complete__with_a_wrong_value_leaves_the_wait_open),
+        cmocka_unit_test(complete__with_a_wrong_value_and_cancelled_for_it),
         cmocka_unit_test(acts__on_nobody_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

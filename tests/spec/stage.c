@@ -135,6 +135,8 @@ static void open_host(stage *s, const stage_options *options)
     host_options.seed = options->seed;
     host_options.live_max = options->live_max;
     host_options.compiler_path = COMPILER;
+    host_options.log = options->log;
+    host_options.log_userdata = options->log_userdata;
     s->keeps_results = options->keeps_results;
     assert_int_equal(theater_host_new(&host_options, &s->host, &err), THEATER_OK);
     add_handlers(s, options);

@@ -31,6 +31,8 @@ typedef struct stage_options {
     bool without_desk;
     bool keeps_results;             /* on_finished does not acknowledge */
     const theater_handler *handler; /* one more; may be NULL */
+    theater_log_fn *log;            /* may be NULL */
+    void *log_userdata;
 } stage_options;
 
 typedef struct stage_end {
