@@ -27,6 +27,8 @@ typedef struct bench_usage {
     uint64_t rss_bytes;
     uint64_t rss_max_bytes;  /* VmHWM */
     uint64_t rss_anon_bytes; /* what is not of files */
+    double machine_s;        /* of all processors, and of that: */
+    double stolen_s;         /* when somebody wanted to run and the hypervisor ran others */
 } bench_usage;
 
 /* Zeros where the kernel does not tell. with_trim: memory that was freed is given back before. */

@@ -52,6 +52,28 @@ static uint64_t field_bytes(const char *line, const char *name)
     return strncmp(line, name, size) == 0 ? strtoull(line + size, NULL, 10) * 1024 : 0;
 }
 
+/* "cpu" of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal, in ticks. */
+#define STAT_FIELDS 8u
+#define STAT_STEAL 7u
+
+static void read_machine(bench_usage *out_usage)
+{
+    char line[256];
+    FILE *file = fopen("/proc/stat", "re");
+    if (file != NULL && fgets(line, sizeof(line), file) != NULL && strncmp(line, "cpu ", 4) == 0) {
+        double ticks_per_s = (double)sysconf(_SC_CLK_TCK);
+        char *at = line + 4;
+        for (unsigned i = 0; i < STAT_FIELDS; i++) {
+            double time_s = (double)strtoull(at, &at, 10) / ticks_per_s;
+            out_usage->machine_s += time_s;
+            out_usage->stolen_s += i == STAT_STEAL ? time_s : 0;
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+}
+
 void bench_usage_get(bench_usage *out_usage, bool with_trim)
 {
     char line[128];
@@ -64,6 +86,7 @@ void bench_usage_get(bench_usage *out_usage, bool with_trim)
         out_usage->user_s = seconds(usage.ru_utime);
         out_usage->system_s = seconds(usage.ru_stime);
     }
+    read_machine(out_usage);
     FILE *file = fopen("/proc/self/status", "re");
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
         out_usage->rss_bytes += field_bytes(line, "VmRSS:");
