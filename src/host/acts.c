@@ -26,12 +26,12 @@ static void copy_by(char out_by[BY_MAX], const char *by)
 }
 
 /* Somebody has something for it: it goes on, ahead of those that only run or want a place. One that
- * is queued and in no list is at its turn. */
+ * is read, or at its turn (queued and in no list), finds it by itself. */
 static void hurry(theater_host *host, live *l)
 {
-    bool is_without_place = l->phase == LIVE_QUEUED && l->turn == NULL;
-    bool is_in_line = l->phase == LIVE_QUEUED && theater__list_linked(&l->link);
-    if (l->phase == LIVE_SUSPENDED || l->phase == LIVE_OVER || is_without_place || is_in_line) {
+    bool is_at_its_turn =
+        l->phase == LIVE_QUEUED && l->turn != NULL && !theater__list_linked(&l->link);
+    if (l->phase != LIVE_LOADING && !is_at_its_turn) {
         turn_ready(host, l);
     }
 }

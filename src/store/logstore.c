@@ -198,6 +198,12 @@ static void stop_keeper(theater__logstore *log)
     (void)pthread_mutex_unlock(&log->mutex);
 }
 
+static void wake_committer(theater__logstore *log)
+{
+    uint64_t one = 1;
+    (void)!write(log->wake_fd, &one, sizeof(one));
+}
+
 static void stop_thread(theater__logstore *log)
 {
     if (!log->thread_started) {
@@ -206,8 +212,7 @@ static void stop_thread(theater__logstore *log)
     (void)pthread_mutex_lock(&log->mutex);
     log->stopping = true;
     (void)pthread_mutex_unlock(&log->mutex);
-    uint64_t one = 1;
-    (void)!write(log->wake_fd, &one, sizeof(one));
+    wake_committer(log);
     (void)pthread_join(log->thread, NULL);
     log->thread_started = false;
 }
@@ -460,12 +465,6 @@ static bool wakes_committer(theater__logstore *log, bool is_awaited)
     log->waiting = log->waiting && !wakes;
     log->gathering = log->gathering && !wakes;
     return wakes;
-}
-
-static void wake_committer(theater__logstore *log)
-{
-    uint64_t one = 1;
-    (void)!write(log->wake_fd, &one, sizeof(one));
 }
 
 static theater_status log_submit(theater__store *store, const theater__batch *batch,
