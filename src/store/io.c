@@ -179,6 +179,12 @@ static ssize_t system_pread(theater__io *io, int fd, void *data, size_t size, ui
     return got < 0 ? -errno : got;
 }
 
+static void system_will_jump(theater__io *io, int fd)
+{
+    (void)io;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+}
+
 static ssize_t system_pwrite(theater__io *io, int fd, const void *data, size_t size,
                              uint64_t offset)
 {
@@ -347,6 +353,7 @@ theater__io *theater__io_system(void)
         .open = system_open,
         .close = system_close,
         .pread = system_pread,
+        .will_jump = system_will_jump,
         .pwrite = system_pwrite,
         .fdatasync = system_fdatasync,
         .fsync_directory = system_fsync_directory,

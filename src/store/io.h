@@ -28,6 +28,8 @@ struct theater__io {
     int (*open)(theater__io *io, const char *path, int flags, mode_t mode);
     int (*close)(theater__io *io, int fd);
     ssize_t (*pread)(theater__io *io, int fd, void *data, size_t size, uint64_t offset);
+    /* Reads of fd will jump about: what lies behind them is not to be read as well. Advice. */
+    void (*will_jump)(theater__io *io, int fd);
     ssize_t (*pwrite)(theater__io *io, int fd, const void *data, size_t size, uint64_t offset);
     int (*fdatasync)(theater__io *io, int fd);
     int (*fsync_directory)(theater__io *io, const char *path);

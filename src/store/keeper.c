@@ -21,7 +21,6 @@
 #include <base/error.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -58,42 +57,6 @@ static void leave_notice(theater__logstore *log, const char *what, int result)
         (void)snprintf(log->notice, sizeof(log->notice), "%.100s%s%.60s", what,
                        reason != NULL ? ": " : "", reason != NULL ? reason : "");
     }
-}
-
-/* ---- work in idle time ----------------------------------------------------------------------- */
-
-/* A part of a job that takes long. It does not take the mutex. */
-typedef int work_fn(theater__logstore *log, void *userdata);
-
-typedef struct work {
-    theater__logstore *log;
-    work_fn *run;
-    void *userdata;
-    int result;
-} work;
-
-static void *work_main(void *userdata)
-{
-    work *it = userdata;
-    theater__logstore_step_back(SCHED_IDLE);
-    it->result = it->run(it->log, it->userdata);
-    return NULL;
-}
-
-/*
- * Long work may take its time: who is due may not, and takes the processor from a thread of
- * SCHED_IDLE at once. Whoever runs like that may stand still for seconds on a busy machine, and not
- * with a mutex in hand: so it is a thread of its own, which the keeper waits for.
- */
-static int in_idle_time(theater__logstore *log, work_fn *run, void *userdata)
-{
-    work it = {.log = log, .run = run, .userdata = userdata};
-    pthread_t thread;
-    if (log->threadless || pthread_create(&thread, NULL, work_main, &it) != 0) {
-        return run(log, userdata);
-    }
-    (void)pthread_join(thread, NULL);
-    return it.result;
 }
 
 /* ---- the reserve ----------------------------------------------------------------------------- */
@@ -235,7 +198,7 @@ void theater__keeper_disk_is_full(theater__logstore *log)
 static int write_pieces(theater__logstore *log, int fd, const uint8_t *zeros, uint64_t *done)
 {
     while (*done < log->segment_size) {
-        if (atomic_load_explicit(&log->keeper_stop, memory_order_relaxed)) {
+        if (theater__idle_is_cancelled(log)) {
             return -ECANCELED;
         }
         uint64_t left = log->segment_size - *done;
@@ -284,7 +247,7 @@ static void make_ahead(theater__logstore *log)
     int fd =
         path == NULL ? -ENOMEM : log->io->open(log->io, path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     ahead_file file = {.path = path, .fd = fd};
-    int result = fd < 0 ? fd : in_idle_time(log, fill_ahead, &file);
+    int result = fd < 0 ? fd : theater__idle_run(log, fill_ahead, &file);
     if (result < 0 && fd >= 0) {
         (void)log->io->close(log->io, fd);
         (void)log->io->unlink(log->io, path);
@@ -390,7 +353,7 @@ static int build_index(theater__logstore *log, void *userdata)
 static void make_index(theater__logstore *log)
 {
     theater__log_span span = {.from = log->indexed_upto + 1, .to = log->indexed_upto + 1};
-    int result = in_idle_time(log, build_index, &span);
+    int result = theater__idle_run(log, build_index, &span);
     if (result == 0 && !theater__keeper_add_span(log, &span)) {
         result = -ENOMEM;
     }
@@ -410,7 +373,7 @@ static int merge_indexes(theater__logstore *log, void *userdata)
 static void merge_last(theater__logstore *log)
 {
     theater__log_span merged;
-    int result = in_idle_time(log, merge_indexes, &merged);
+    int result = theater__idle_run(log, merge_indexes, &merged);
     if (result < 0) {
         index_failed(log, result);
         return;

@@ -19,6 +19,7 @@
  *     shards.c     above all of these: a directory of several logs
  *     each.c       all actors in one walk
  *     keeper.c     segments ahead, the reserve, indexes      keeper's thread, long work in others
+ *     idle.c       how that long work keeps out of the way
  *     index.c, index_build.c   what a start needs of sealed segments
  *
  * A batch becomes a record in memory at once, at the place where it will stand on disk. Records are
@@ -197,6 +198,11 @@ typedef struct theater__logstore {
     uint32_t spans_capacity;
     uint32_t indexed_upto;
     bool index_failed;
+    struct { /* of the thread that works in idle time, while there is one */
+        int64_t piece_began_ns;
+        uint32_t steps;
+        bool has_rests;
+    } idle;
 
     /* Shared, under mutex. */
     pthread_mutex_t mutex;
@@ -295,6 +301,17 @@ void theater__keeper_want_ahead(theater__logstore *log);
 void theater__keeper_sealed(theater__logstore *log, uint32_t segment);
 /* Takes note of an index that is there. False without memory. */
 bool theater__keeper_add_span(theater__logstore *log, const theater__log_span *span);
+
+/* ---- idle.c ---------------------------------------------------------------------------------- */
+
+/* A part of the keeper's work that takes long. It does not take the mutex; 0 or -errno. */
+typedef int theater__idle_fn(theater__logstore *log, void *userdata);
+/* Runs it in idle time, and waits for it: keeper's thread. Its result. */
+int theater__idle_run(theater__logstore *log, theater__idle_fn *run, void *userdata);
+/* Inside of it, after each small step (about a microsecond at most): may rest. */
+void theater__idle_step(theater__logstore *log);
+/* Inside of it: the log is being closed, what is begun may be left. */
+bool theater__idle_is_cancelled(const theater__logstore *log);
 
 /* ---- scan.c ---------------------------------------------------------------------------------- */
 

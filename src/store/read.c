@@ -38,7 +38,12 @@ static theater_status fail_at(theater__logstore *log, uint64_t place, const char
                          (unsigned long long)format_place_offset(place), log->directory);
 }
 
-/* A descriptor of that segment for reading. -errno on failure. */
+/*
+ * A descriptor of that segment for reading. -errno on failure.
+ *
+ * The system does not read ahead on it, read_ahead() does. It would read megabytes of the zeros in
+ * front of the log's end, and a read or a write of one of these pages waits until they are there.
+ */
 static int read_file(theater__logstore *log, uint32_t segment)
 {
     unsigned slot = segment % LOGSTORE_READ_FILES;
@@ -55,6 +60,7 @@ static int read_file(theater__logstore *log, uint32_t segment)
     if (fd < 0) {
         return fd;
     }
+    log->io->will_jump(log->io, fd);
     if (log->read_files[slot].fd >= 0) {
         (void)log->io->close(log->io, log->read_files[slot].fd);
     }
@@ -129,16 +135,25 @@ static const theater__log_group *group_of(const theater__logstore *log, uint64_t
     return NULL;
 }
 
+/* Up to where everything is in its file; behind it stand groups that are not, or not yet whole. */
+static uint64_t end_of_written(const theater__logstore *log)
+{
+    if (log->writing != NULL) {
+        return log->writing->place;
+    }
+    return log->queue.first != NULL ? log->queue.first->place : log->end;
+}
+
 /*
  * Copies a record that is not written yet into the window, where the reader looks for it. False if
- * it is not in memory; true without a window (size 0) if memory has run out. Says where the log
- * ends.
+ * it is not in memory; true without a window (size 0) if memory has run out. Says where the bytes
+ * end that are written.
  */
-static bool copy_from_memory(theater__logstore *log, uint64_t place, uint64_t *out_log_end)
+static bool copy_from_memory(theater__logstore *log, uint64_t place, uint64_t *out_written_end)
 {
     bool found = false;
     (void)pthread_mutex_lock(&log->mutex);
-    *out_log_end = log->end;
+    *out_written_end = end_of_written(log);
     const theater__log_group *group = group_of(log, place);
     if (group != NULL && place - group->place >= FORMAT_GROUP_HEADER_SIZE) {
         found = true;
@@ -178,12 +193,12 @@ static theater_status fail_missing(theater__logstore *log, uint64_t place, theat
     return THEATER_ERR_STORE;
 }
 
-/* How much is read from a record on: not of pages behind the log's, whose zeros may be on the disk
- * alone. */
-static size_t window_size(uint64_t place, uint64_t log_end)
+/* How much is read from a record on: not of pages behind those that were written, whose zeros may
+ * be on the disk alone. */
+static size_t window_size(uint64_t place, uint64_t written_end)
 {
     uint64_t page = LOGSTORE_PAGE_BYTES;
-    uint64_t upto = (log_end + page - 1) / page * page;
+    uint64_t upto = (written_end + page - 1) / page * page;
     return upto > place && upto - place < WINDOW_BYTES_MIN ? (size_t)(upto - place)
                                                            : WINDOW_BYTES_MIN;
 }
@@ -206,8 +221,8 @@ static theater_status load_record(theater__logstore *log, uint64_t place, uint64
     if (data != NULL && theater__format_record_decode(log->seed, place, data, size, out_record)) {
         return THEATER_OK;
     }
-    uint64_t log_end = 0;
-    if (copy_from_memory(log, place, &log_end)) {
+    uint64_t upto = 0;
+    if (copy_from_memory(log, place, &upto)) {
         data = in_window(&log->window, place, &size);
         if (data == NULL) {
             return theater__fail_nomem(err);
@@ -218,7 +233,7 @@ static theater_status load_record(theater__logstore *log, uint64_t place, uint64
             place - low < LOGSTORE_WINDOW_BYTES) {
             begin = format_place_offset(low);
         }
-        size_t wanted = (size_t)(offset - begin) + window_size(place, log_end);
+        size_t wanted = (size_t)(offset - begin) + window_size(place, upto);
         theater_status status = fill_window(log, segment, begin, wanted, err);
         if (status != THEATER_OK) {
             return status;

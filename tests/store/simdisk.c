@@ -311,6 +311,11 @@ bool simdisk_flip(simdisk *disk)
     return false;
 }
 
+static void sim_will_jump(theater__io *io, int fd)
+{
+    (void)file_of((simdisk *)io, fd);
+}
+
 static ssize_t sim_pwrite(theater__io *io, int fd, const void *data, size_t size, uint64_t offset)
 {
     simdisk *disk = (simdisk *)io;
@@ -545,6 +550,7 @@ simdisk *simdisk_new(uint64_t seed)
         .open = sim_open,
         .close = sim_close,
         .pread = sim_pread,
+        .will_jump = sim_will_jump,
         .pwrite = sim_pwrite,
         .fdatasync = sim_fdatasync,
         .fsync_directory = sim_fsync_directory,

@@ -2,10 +2,11 @@
 /*
  * Who waits for the log, and how it is told: the descriptor speaks of what the committer has done,
  * theater__store_wants_poll() of what was answered at the call; a group is closed at once when
- * somebody waits for it, and that is no matter of the next group.
+ * somebody waits for it, and that is no matter of the next group. And who reads, what for.
  */
 #include "work.h"
 /* cmocka first */
+#include "io.h"
 #include "logstore.h"
 
 #include <poll.h>
@@ -151,6 +152,64 @@ static void waited__for_the_open_group_and_not_for_the_next(void **state)
     take(it, THEATER__COMPLETED_BATCH);
 }
 
+/* ---- what a read asks the disk for ----------------------------------------------------------- */
+
+/* The system's I/O, with a note of how far groups were written and reads have asked. */
+typedef struct watched_io {
+    theater__io io;
+    uint64_t written_end;
+    uint64_t asked_end;
+} watched_io;
+
+static uint64_t larger(uint64_t left, uint64_t right)
+{
+    return left > right ? left : right;
+}
+
+static ssize_t watched_pread(theater__io *io, int fd, void *data, size_t size, uint64_t offset)
+{
+    watched_io *watched = (watched_io *)io;
+    watched->asked_end = larger(watched->asked_end, offset + size);
+    return theater__io_system()->pread(io, fd, data, size, offset);
+}
+
+static ssize_t watched_pwrite(theater__io *io, int fd, const void *data, size_t size,
+                              uint64_t offset)
+{
+    watched_io *watched = (watched_io *)io;
+    if (*(const uint8_t *)data != 0) { /* zeros in front of the log are none */
+        watched->written_end = larger(watched->written_end, offset + size);
+    }
+    return theater__io_system()->pwrite(io, fd, data, size, offset);
+}
+
+/* Zeros in front of the log are not in memory: who asks for them waits for the disk. */
+static void read__asks_for_no_page_that_is_not_written(void **state)
+{
+    fixture *it = *state;
+    watched_io watched = {.io = *theater__io_system()};
+    watched.io.pread = watched_pread;
+    watched.io.pwrite = watched_pwrite;
+    theater__store_options options = {.url = it->url};
+    theater__logstore_options all = {
+        .store = &options, .directory = it->url + 4, .io = &watched.io, .threadless = true};
+    assert_int_equal(theater__logstore_open_with(&all, &it->store, NULL), THEATER_OK);
+    work_actor *other = work_actor_new(2);
+    for (unsigned i = 0; i < 40; i++) {
+        work_step(it->actor, it->store, 1, 600);
+        take(it, THEATER__COMPLETED_BATCH);
+        work_step(other, it->store, 1, 20000); /* stands behind it in memory */
+        watched.asked_end = 0;
+        ask(it);
+        assert_in_range(watched.asked_end, 1, (watched.written_end + 4095) / 4096 * 4096);
+        take(it, THEATER__COMPLETED_READ);
+        take(it, THEATER__COMPLETED_BATCH);
+    }
+    work_actor_free(other);
+    theater__store_close(it->store); /* in front of the I/O that it uses */
+    it->store = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +217,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(told__of_each_of_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(waited__for_the_open_group_and_not_for_the_next, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(read__asks_for_no_page_that_is_not_written, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
