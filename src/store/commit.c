@@ -412,7 +412,6 @@ static void complete_group(theater__logstore *log, theater__log_group *group)
     log->signalled = log->signalled || signals;
     (void)pthread_mutex_unlock(&log->mutex);
     if (signals) {
-        uint64_t one = 1;
-        (void)!write(log->done_fd, &one, sizeof(one));
+        theater__logstore_signal(log);
     }
 }

@@ -14,6 +14,7 @@
  */
 #include "logstore.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <time.h>
 
@@ -79,6 +80,6 @@ void theater__idle_step(theater__logstore *log)
         theater__idle_is_cancelled(log) || now_ns() - log->idle.piece_began_ns < PIECE_NS) {
         return;
     }
-    (void)nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
+    (void)ppoll(NULL, 0, &(struct timespec){.tv_nsec = REST_NS}, NULL); /* for nothing */
     log->idle.piece_began_ns = now_ns();
 }

@@ -28,6 +28,8 @@ struct theater__io {
     int (*open)(theater__io *io, const char *path, int flags, mode_t mode);
     int (*close)(theater__io *io, int fd);
     ssize_t (*pread)(theater__io *io, int fd, void *data, size_t size, uint64_t offset);
+    /* The same without waiting for the disk: -EAGAIN if it would. */
+    ssize_t (*pread_cached)(theater__io *io, int fd, void *data, size_t size, uint64_t offset);
     /* Reads of fd will jump about: what lies behind them is not to be read as well. Advice. */
     void (*will_jump)(theater__io *io, int fd);
     ssize_t (*pwrite)(theater__io *io, int fd, const void *data, size_t size, uint64_t offset);
@@ -64,5 +66,8 @@ int theater__io_write_all(theater__io *io, int fd, const void *data, size_t size
 /* Reads up to size bytes; out_got is less only at the end of the file. */
 int theater__io_read_all(theater__io *io, int fd, void *data, size_t size, uint64_t offset,
                          size_t *out_got);
+/* The same without waiting for the disk; -EAGAIN if there is anything that it would wait for. */
+int theater__io_read_cached(theater__io *io, int fd, void *data, size_t size, uint64_t offset,
+                            size_t *out_got);
 
 #endif

@@ -50,17 +50,16 @@ static theater__logstore *new_logstore(const theater__logstore_options *options)
     log->wake_fd = -1;
     log->done_fd = -1;
     log->ahead_fd = -1;
-    for (unsigned i = 0; i < LOGSTORE_READ_FILES; i++) {
-        log->read_files[i].fd = -1;
-    }
+    theater__log_reader_init(&log->reader, log, false);
     log->next_ticket = 1;
-    log->answers_last = &log->answers;
     (void)pthread_mutex_init(&log->mutex, NULL);
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&log->keeper_wake, &attributes);
     (void)pthread_condattr_destroy(&attributes);
+    (void)pthread_cond_init(&log->readers_wake, NULL);
+    (void)pthread_cond_init(&log->answered_wake, NULL);
     theater__log_actors_init(&log->actors);
     log->directory = theater__strndup(options->directory, strlen(options->directory));
     log->trails = theater__alloc_zeroed(LOGSTORE_TRAILS, sizeof(log->trails[0]));
@@ -119,6 +118,17 @@ static char *full_url(const char *directory)
     return url;
 }
 
+int theater__logstore_thread(theater__logstore *log, pthread_t *out_thread, void *(*main)(void *))
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = pthread_create(out_thread, NULL, main, log);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
 static theater_status start(theater__logstore *log, theater_error *err)
 {
     if (log->threadless) {
@@ -129,20 +139,14 @@ static theater_status start(theater__logstore *log, theater_error *err)
     if (log->wake_fd < 0 || log->done_fd < 0) {
         return theater__fail_errno(err, THEATER_ERR_STORE, errno, "the store has no descriptors");
     }
-    /* Signals are the embedder's: its handlers run on its own threads. */
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = pthread_create(&log->thread, NULL, theater__logstore_commit_main, log);
+    int result = theater__logstore_thread(log, &log->thread, theater__logstore_commit_main);
     log->thread_started = result == 0;
     if (result == 0) {
         (void)pthread_mutex_lock(&log->mutex);
-        result = pthread_create(&log->keeper, NULL, theater__keeper_main, log);
+        result = theater__logstore_thread(log, &log->keeper, theater__keeper_main);
         log->keeper_started = result == 0;
         (void)pthread_mutex_unlock(&log->mutex);
     }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (result != 0) {
         return theater__fail_errno(err, THEATER_ERR_STORE, result, "the store has no thread");
     }
@@ -234,6 +238,7 @@ static void give_back_zeros(theater__logstore *log)
 
 static void destroy(theater__logstore *log)
 {
+    theater__readers_end(log);
     stop_keeper(log);
     stop_thread(log);
     theater__keeper_end(log);
@@ -241,17 +246,10 @@ static void destroy(theater__logstore *log)
     free_queue(log->done.first);
     free_queue(log->spare);
     theater__logstore_group_free(log->delivering);
-    while (log->answers != NULL) {
-        theater__log_answer *answer = log->answers;
-        log->answers = answer->next;
-        theater__store_completion_deinit(&answer->completion);
-        theater__free(answer);
-    }
-    for (unsigned i = 0; i < LOGSTORE_READ_FILES; i++) {
-        if (log->read_files[i].fd >= 0) {
-            (void)log->io->close(log->io, log->read_files[i].fd);
-        }
-    }
+    theater__log_answers_free(&log->answers);
+    theater__log_answers_free(&log->asked);
+    theater__log_answers_free(&log->answered);
+    theater__log_reader_deinit(&log->reader);
     if (log->write_fd >= 0) {
         give_back_zeros(log);
         (void)log->io->close(log->io, log->write_fd);
@@ -264,10 +262,11 @@ static void destroy(theater__logstore *log)
     }
     theater__logstore_leave(log);
     theater__log_actors_deinit(&log->actors);
-    theater__free(log->window.data);
     theater__free(log->trails);
     theater__free(log->directory);
     (void)pthread_cond_destroy(&log->keeper_wake);
+    (void)pthread_cond_destroy(&log->readers_wake);
+    (void)pthread_cond_destroy(&log->answered_wake);
     (void)pthread_mutex_destroy(&log->mutex);
     theater__free(log);
 }
@@ -543,11 +542,15 @@ static void log_hurry(theater__store *store)
 
 /* ---- completions ----------------------------------------------------------------------------- */
 
+void theater__logstore_signal(theater__logstore *log)
+{
+    uint64_t one = 1;
+    (void)!write(log->done_fd, &one, sizeof(one));
+}
+
 void theater__logstore_answer(theater__logstore *log, theater__log_answer *answer)
 {
-    answer->next = NULL;
-    *log->answers_last = answer;
-    log->answers_last = &answer->next;
+    theater__log_answers_push(&log->answers, answer);
 }
 
 /* Keeps a delivered group's memory for the next one. Under the mutex. */
@@ -573,9 +576,10 @@ static void recycle(theater__logstore *log, theater__log_group *group)
 }
 
 /*
- * Takes the next finished group; drains the descriptor if there is nothing left to give. The
- * committer writes to it without the mutex, so that who is woken does not run into its holder: the
- * count may still be on its way, and the store stays signalled until it was read.
+ * Takes the next finished group, and what the readers have; drains the descriptor if there is
+ * nothing left to give. The committer writes to it without the mutex, so that who is woken does not
+ * run into its holder: the count may still be on its way, and the store stays signalled until it
+ * was read.
  */
 static bool next_group(theater__logstore *log)
 {
@@ -583,7 +587,8 @@ static bool next_group(theater__logstore *log)
     recycle(log, log->delivering);
     log->delivering = theater__logstore_queue_pop(&log->done);
     bool found = log->delivering != NULL;
-    if (!found && log->signalled) {
+    theater__readers_take(log);
+    if (!found && log->answers.first == NULL && log->signalled) {
         uint64_t count;
         log->signalled = read(log->done_fd, &count, sizeof(count)) < 0;
     }
@@ -616,6 +621,25 @@ static void deliver(theater__logstore *log, theater__store_completion *out_compl
     }
 }
 
+static void hand_out(theater__logstore *log, theater__log_answer *answer,
+                     theater__store_completion *out_completion)
+{
+    if (answer->trail.place != 0) {
+        theater__logstore_remember(log, &answer->trail);
+    }
+    *out_completion = answer->completion;
+    theater__free(answer);
+}
+
+static bool take_answer(theater__logstore *log, theater__store_completion *out_completion)
+{
+    theater__log_answer *answer = theater__log_answers_pop(&log->answers);
+    if (answer != NULL) {
+        hand_out(log, answer, out_completion);
+    }
+    return answer != NULL;
+}
+
 static bool log_poll(theater__store *store, theater__store_completion *out_completion)
 {
     theater__logstore *log = (theater__logstore *)store;
@@ -628,47 +652,34 @@ static bool log_poll(theater__store *store, theater__store_completion *out_compl
         deliver(log, out_completion);
         return true;
     }
-    theater__log_answer *answer = log->answers;
-    if (answer != NULL) {
-        log->answers = answer->next;
-        if (log->answers == NULL) {
-            log->answers_last = &log->answers;
-        }
-        *out_completion = answer->completion;
-        theater__free(answer);
+    if (take_answer(log, out_completion)) {
         return true;
     }
     if (!next_group(log)) {
-        return false;
+        return take_answer(log, out_completion);
     }
     THEATER_ASSERT(log->delivering->entries_count > 0);
     deliver(log, out_completion);
     return true;
 }
 
-/* It was answered when it was asked: see read.c. */
+/* It was answered when it was asked, or a reader has it. */
 static void log_wait_read(theater__store *store, theater__ticket ticket,
                           theater__store_completion *out_completion)
 {
     theater__logstore *log = (theater__logstore *)store;
-    theater__log_answer **link = &log->answers;
-    while (*link != NULL && (*link)->completion.ticket != ticket) {
-        link = &(*link)->next;
+    theater__log_answer *answer = theater__log_answers_find(&log->answers, ticket);
+    while (answer == NULL) {
+        theater__readers_wait(log);
+        answer = theater__log_answers_find(&log->answers, ticket);
     }
-    theater__log_answer *found = *link;
-    THEATER_ASSERT(found != NULL);
-    *link = found->next;
-    if (*link == NULL) {
-        log->answers_last = link;
-    }
-    *out_completion = found->completion;
-    theater__free(found);
+    hand_out(log, answer, out_completion);
 }
 
 static bool log_wants_poll(const theater__store *store)
 {
     const theater__logstore *log = (const theater__logstore *)store;
-    return log->answers != NULL || (log->threadless && log->inflight > 0);
+    return log->answers.first != NULL || (log->threadless && log->inflight > 0);
 }
 
 static int log_fd(const theater__store *store)

@@ -4,7 +4,8 @@
  *
  *     logstore.c   open, close, submit, poll     owner's thread
  *     commit.c     write, sync, complete         committer's thread
- *     read.c       records by place              owner's thread
+ *     read.c       records by place              owner's thread, or
+ *     readers.c    if that would wait for the disk: readers' threads
  *     recover.c    the actors at open            owner's thread, before the committer exists
  *     segment.c    names, headers, files of segments
  *     lock.c       the directory: make, lock, identify
@@ -56,6 +57,9 @@
 #define LOGSTORE_SPARE_GROUPS_MAX 4u
 /* Segments open for reading at once; one descriptor each, chosen by number modulo this. */
 #define LOGSTORE_READ_FILES 32u
+/* Threads for reads that wait for the disk, made as they are needed; so many reads it is asked for
+ * at once. */
+#define LOGSTORE_READERS 8u
 /*
  * Trails remembered (below); a power of two. 8192 of 128 bytes are 1 MiB, touched as they are used.
  */
@@ -129,7 +133,15 @@ typedef struct theater__log_trail {
 typedef struct theater__log_answer {
     struct theater__log_answer *next;
     theater__store_completion completion;
+    theater__read read;       /* what was asked, if it was a read */
+    theater__log_trail trail; /* of the record it began with, for the owner; place 0: none */
 } theater__log_answer;
+
+/* Answers in order; last is where the next one is put, unless there is none. */
+typedef struct theater__log_answers {
+    theater__log_answer *first;
+    theater__log_answer **last;
+} theater__log_answers;
 
 /* Bytes of one segment that were read last. */
 typedef struct theater__log_window {
@@ -139,6 +151,18 @@ typedef struct theater__log_window {
     uint64_t offset;
     size_t size;
 } theater__log_window;
+
+/* Who reads records: the owner's thread, or one that may wait for the disk. */
+typedef struct theater__log_reader {
+    struct theater__logstore *log;
+    bool may_wait;
+    bool would_wait; /* the last read was given up, since it may not */
+    theater__log_window window;
+    struct {
+        uint32_t segment;
+        int fd;
+    } files[LOGSTORE_READ_FILES];
+} theater__log_reader;
 
 /* What recovery found: the log's end and its actors. */
 typedef struct theater__log_actors {
@@ -170,15 +194,13 @@ typedef struct theater__logstore {
     /* Owner's thread only. */
     theater__ticket next_ticket;
     uint64_t inflight;
-    theater__log_answer *answers;
-    theater__log_answer **answers_last;
+    theater__log_answers answers;
     theater__log_group *delivering; /* taken from done */
     theater__log_trail *trails;
-    theater__log_window window;
-    struct {
-        uint32_t segment;
-        int fd;
-    } read_files[LOGSTORE_READ_FILES];
+    theater__log_reader reader;
+    uint32_t asked_count; /* reads that are with the readers */
+    pthread_t readers[LOGSTORE_READERS];
+    uint32_t readers_count;
     theater__log_actors actors;
     theater_error failure_seen; /* a copy, so that it can be lent */
 
@@ -232,6 +254,12 @@ typedef struct theater__logstore {
     int ahead_fd;     /* -1: none */
     char notice[192]; /* for the owner's thread to tell; empty: none */
     pthread_cond_t keeper_wake;
+    theater__log_answers asked;    /* for the readers */
+    theater__log_answers answered; /* by them */
+    uint32_t readers_idle;
+    bool readers_stop;
+    pthread_cond_t readers_wake;
+    pthread_cond_t answered_wake;
 
     int wake_fd; /* to the committer */
     int done_fd; /* to the owner */
@@ -255,6 +283,14 @@ typedef struct theater__logstore_options {
 theater_status theater__logstore_open_with(const theater__logstore_options *options,
                                            theater__store **out_store, theater_error *err);
 
+/* ---- logstore.c ------------------------------------------------------------------------------ */
+
+/* With all signals blocked: they are the embedder's, whose handlers run on its own threads. 0 or an
+ * errno. */
+int theater__logstore_thread(theater__logstore *log, pthread_t *out_thread, void *(*main)(void *));
+/* To the descriptor that poll waits for; after `signalled` was found false and set. */
+void theater__logstore_signal(theater__logstore *log);
+
 /* ---- commit.c -------------------------------------------------------------------------------- */
 
 void *theater__logstore_commit_main(void *userdata);
@@ -277,8 +313,29 @@ theater_status theater__logstore_read(theater__store *store, const theater__read
 theater_status theater__logstore_trail(theater__logstore *log, uint64_t place,
                                        theater__log_trail *out_trail, theater_error *err);
 void theater__logstore_remember(theater__logstore *log, const theater__log_trail *trail);
+void theater__log_reader_init(theater__log_reader *reader, theater__logstore *log, bool may_wait);
+void theater__log_reader_deinit(theater__log_reader *reader);
+/* Does answer->read and fills in the answer; false if it was given up (would_wait). */
+bool theater__log_reader_read(theater__log_reader *reader, theater__log_answer *answer);
 /* Queues an answer for the next poll. */
 void theater__logstore_answer(theater__logstore *log, theater__log_answer *answer);
+
+/* ---- readers.c ------------------------------------------------------------------------------- */
+
+/* Hands a read over; false if there is nobody to do it. Owner's thread, as the next three. */
+bool theater__readers_ask(theater__logstore *log, theater__log_answer *answer);
+/* Takes what they have answered into log->answers. Under the mutex. */
+void theater__readers_take(theater__logstore *log);
+/* Waits until they have answered something, and takes it. */
+void theater__readers_wait(theater__logstore *log);
+/* Ends them; what was asked is left. */
+void theater__readers_end(theater__logstore *log);
+void theater__log_answers_push(theater__log_answers *answers, theater__log_answer *answer);
+theater__log_answer *theater__log_answers_pop(theater__log_answers *answers);
+/* Takes out the one of that ticket; NULL if it is not there. */
+theater__log_answer *theater__log_answers_find(theater__log_answers *answers,
+                                               theater__ticket ticket);
+void theater__log_answers_free(theater__log_answers *answers);
 
 /* ---- keeper.c -------------------------------------------------------------------------------- */
 

@@ -4,9 +4,9 @@
  * the wanted event, and gives the frames in chain order. Each record read from disk is checked; one
  * that is still in a group in memory needs no check.
  *
- * A read happens at the call, on the owner's thread: records of an actor that is being woken are
- * few and mostly in the page cache. The completion comes with the next poll, as from a store that
- * is slower.
+ * A read happens at the call, on the owner's thread, if all it wants is in the page cache, as it
+ * mostly is; the completion comes with the next poll. One that had to wait for the disk would hold
+ * up everyone who is due: it is left, and begun again by another thread (readers.c).
  *
  *     genesis <── … <── record of from_seq <── record <── record at place
  *                       └───────────── what is given ───────────┘
@@ -44,11 +44,12 @@ static theater_status fail_at(theater__logstore *log, uint64_t place, const char
  * The system does not read ahead on it, read_ahead() does. It would read megabytes of the zeros in
  * front of the log's end, and a read or a write of one of these pages waits until they are there.
  */
-static int read_file(theater__logstore *log, uint32_t segment)
+static int read_file(theater__log_reader *reader, uint32_t segment)
 {
+    theater__logstore *log = reader->log;
     unsigned slot = segment % LOGSTORE_READ_FILES;
-    if (log->read_files[slot].fd >= 0 && log->read_files[slot].segment == segment) {
-        return log->read_files[slot].fd;
+    if (reader->files[slot].fd >= 0 && reader->files[slot].segment == segment) {
+        return reader->files[slot].fd;
     }
     char name[SEGMENT_NAME_SIZE];
     theater__segment_name(segment, name);
@@ -61,11 +62,11 @@ static int read_file(theater__logstore *log, uint32_t segment)
         return fd;
     }
     log->io->will_jump(log->io, fd);
-    if (log->read_files[slot].fd >= 0) {
-        (void)log->io->close(log->io, log->read_files[slot].fd);
+    if (reader->files[slot].fd >= 0) {
+        (void)log->io->close(log->io, reader->files[slot].fd);
     }
-    log->read_files[slot].segment = segment;
-    log->read_files[slot].fd = fd;
+    reader->files[slot].segment = segment;
+    reader->files[slot].fd = fd;
     return fd;
 }
 
@@ -83,10 +84,11 @@ static const uint8_t *in_window(const theater__log_window *window, uint64_t plac
 }
 
 /* Reads [offset, offset + size) of a segment into the window; less at the end of the file. */
-static theater_status fill_window(theater__logstore *log, uint32_t segment, uint64_t offset,
+static theater_status fill_window(theater__log_reader *reader, uint32_t segment, uint64_t offset,
                                   size_t size, theater_error *err)
 {
-    theater__log_window *window = &log->window;
+    theater__logstore *log = reader->log;
+    theater__log_window *window = &reader->window;
     window->size = 0;
     if (size > window->capacity) {
         uint8_t *grown = theater__realloc_array(window->data, size, 1);
@@ -96,7 +98,7 @@ static theater_status fill_window(theater__logstore *log, uint32_t segment, uint
         window->data = grown;
         window->capacity = size;
     }
-    int fd = read_file(log, segment);
+    int fd = read_file(reader, segment);
     if (fd == -ENOMEM) {
         return theater__fail_nomem(err);
     }
@@ -106,7 +108,13 @@ static theater_status fill_window(theater__logstore *log, uint32_t segment, uint
                                    log->directory);
     }
     size_t got = 0;
-    int result = theater__io_read_all(log->io, fd, window->data, size, offset, &got);
+    int result = reader->may_wait
+                     ? theater__io_read_all(log->io, fd, window->data, size, offset, &got)
+                     : theater__io_read_cached(log->io, fd, window->data, size, offset, &got);
+    if (result == -EAGAIN) {
+        reader->would_wait = true;
+        return THEATER_ERR_STORE; /* seen by nobody: the read is begun again */
+    }
     if (result < 0) {
         return theater__fail_errno(err, THEATER_ERR_STORE, -result,
                                    "segment %u of store '%s' cannot be read", (unsigned)segment,
@@ -149,8 +157,9 @@ static uint64_t end_of_written(const theater__logstore *log)
  * it is not in memory; true without a window (size 0) if memory has run out. Says where the bytes
  * end that are written.
  */
-static bool copy_from_memory(theater__logstore *log, uint64_t place, uint64_t *out_written_end)
+static bool copy_from_memory(theater__log_reader *reader, uint64_t place, uint64_t *out_written_end)
 {
+    theater__logstore *log = reader->log;
     bool found = false;
     (void)pthread_mutex_lock(&log->mutex);
     *out_written_end = end_of_written(log);
@@ -159,7 +168,7 @@ static bool copy_from_memory(theater__logstore *log, uint64_t place, uint64_t *o
         found = true;
         const uint8_t *data = group->bytes.data + (place - group->place);
         size_t size = theater__format_record_size_field(data);
-        theater__log_window *window = &log->window;
+        theater__log_window *window = &reader->window;
         window->size = 0;
         if (size > window->capacity) {
             uint8_t *grown = theater__realloc_array(window->data, size, 1);
@@ -183,14 +192,13 @@ static bool copy_from_memory(theater__logstore *log, uint64_t place, uint64_t *o
  * and no damage of the log. */
 static theater_status fail_missing(theater__logstore *log, uint64_t place, theater_error *err)
 {
-    const theater_error *failure = theater__store_failure(&log->base);
-    if (failure == NULL) {
-        return fail_at(log, place, "there is no intact record", err);
+    (void)pthread_mutex_lock(&log->mutex);
+    bool failed = log->failed;
+    if (failed && err != NULL) {
+        *err = log->failure;
     }
-    if (err != NULL) {
-        *err = *failure;
-    }
-    return THEATER_ERR_STORE;
+    (void)pthread_mutex_unlock(&log->mutex);
+    return failed ? THEATER_ERR_STORE : fail_at(log, place, "there is no intact record", err);
 }
 
 /* How much is read from a record on: not of pages behind those that were written, whose zeros may
@@ -207,9 +215,10 @@ static size_t window_size(uint64_t place, uint64_t written_end)
  * The record at place, borrowed from the window until the next call. low: how far back neighbours
  * are likely to be wanted next (place itself if none are).
  */
-static theater_status load_record(theater__logstore *log, uint64_t place, uint64_t low,
+static theater_status load_record(theater__log_reader *reader, uint64_t place, uint64_t low,
                                   theater__format_record *out_record, theater_error *err)
 {
+    theater__logstore *log = reader->log;
     uint32_t segment = format_place_segment(place);
     uint64_t offset = format_place_offset(place);
     if (segment == 0 || segment > FORMAT_SEGMENT_NUMBER_MAX ||
@@ -217,13 +226,13 @@ static theater_status load_record(theater__logstore *log, uint64_t place, uint64
         return fail_at(log, place, "a link leads nowhere", err);
     }
     size_t size = 0;
-    const uint8_t *data = in_window(&log->window, place, &size);
+    const uint8_t *data = in_window(&reader->window, place, &size);
     if (data != NULL && theater__format_record_decode(log->seed, place, data, size, out_record)) {
         return THEATER_OK;
     }
     uint64_t upto = 0;
-    if (copy_from_memory(log, place, &upto)) {
-        data = in_window(&log->window, place, &size);
+    if (copy_from_memory(reader, place, &upto)) {
+        data = in_window(&reader->window, place, &size);
         if (data == NULL) {
             return theater__fail_nomem(err);
         }
@@ -234,18 +243,18 @@ static theater_status load_record(theater__logstore *log, uint64_t place, uint64
             begin = format_place_offset(low);
         }
         size_t wanted = (size_t)(offset - begin) + window_size(place, upto);
-        theater_status status = fill_window(log, segment, begin, wanted, err);
+        theater_status status = fill_window(reader, segment, begin, wanted, err);
         if (status != THEATER_OK) {
             return status;
         }
-        data = in_window(&log->window, place, &size);
+        data = in_window(&reader->window, place, &size);
         uint64_t whole = data != NULL && size >= 4 ? theater__format_record_size_field(data) : 0;
         if (whole > size && whole <= FORMAT_RECORD_SIZE_MAX) {
-            status = fill_window(log, segment, offset, (size_t)whole, err);
+            status = fill_window(reader, segment, offset, (size_t)whole, err);
             if (status != THEATER_OK) {
                 return status;
             }
-            data = in_window(&log->window, place, &size);
+            data = in_window(&reader->window, place, &size);
         }
     }
     if (data == NULL || !theater__format_record_decode(log->seed, place, data, size, out_record)) {
@@ -268,10 +277,9 @@ void theater__logstore_remember(theater__logstore *log, const theater__log_trail
     *trail_slot(log, trail->place) = *trail;
 }
 
-static void remember_record(theater__logstore *log, uint64_t place,
-                            const theater__format_record *record)
+static theater__log_trail trail_of(uint64_t place, const theater__format_record *record)
 {
-    theater__log_trail trail = {
+    return (theater__log_trail){
         .place = place,
         .actor = record->actor,
         .head = record->head,
@@ -280,7 +288,6 @@ static void remember_record(theater__logstore *log, uint64_t place,
         .call_seq = record->standing.call_seq,
         .call = record->call,
     };
-    theater__logstore_remember(log, &trail);
 }
 
 theater_status theater__logstore_trail(theater__logstore *log, uint64_t place,
@@ -288,11 +295,13 @@ theater_status theater__logstore_trail(theater__logstore *log, uint64_t place,
 {
     if (trail_slot(log, place)->place != place) {
         theater__format_record record = {0};
-        theater_status status = load_record(log, place, place, &record, err);
+        log->reader.may_wait = true;
+        theater_status status = load_record(&log->reader, place, place, &record, err);
         if (status != THEATER_OK) {
             return status;
         }
-        remember_record(log, place, &record);
+        theater__log_trail trail = trail_of(place, &record);
+        theater__logstore_remember(log, &trail);
     }
     *out_trail = *trail_slot(log, place);
     return THEATER_OK;
@@ -384,11 +393,11 @@ static bool precedes(const theater__format_record *earlier, uint64_t later_first
  * that lies together some large ones; a window that is read for one record would cost more than
  * the replay itself.
  */
-static uint64_t read_ahead(const theater__logstore *log, uint64_t place, uint64_t wanted,
+static uint64_t read_ahead(const theater__log_reader *reader, uint64_t place, uint64_t wanted,
                            uint64_t *reach)
 {
     size_t size = 0;
-    if (in_window(&log->window, wanted, &size) != NULL) {
+    if (in_window(&reader->window, wanted, &size) != NULL) {
         return wanted;
     }
     uint64_t distance = place - wanted;
@@ -403,9 +412,11 @@ static uint64_t read_ahead(const theater__logstore *log, uint64_t place, uint64_
     return wanted - (room < *reach ? room : *reach);
 }
 
-static theater_status walk_back(theater__logstore *log, const theater__read *read,
-                                frames_walk *walk, theater__store_completion *completion)
+static theater_status walk_back(theater__log_reader *reader, const theater__read *read,
+                                frames_walk *walk, theater__log_answer *answer)
 {
+    theater__logstore *log = reader->log;
+    theater__store_completion *completion = &answer->completion;
     theater_error *err = &completion->error;
     uint64_t place = read->place;
     uint64_t low = place;
@@ -413,7 +424,7 @@ static theater_status walk_back(theater__logstore *log, const theater__read *rea
     bool is_last = true;
     for (;;) {
         theater__format_record record = {0};
-        theater_status status = load_record(log, place, low, &record, err);
+        theater_status status = load_record(reader, place, low, &record, err);
         if (status != THEATER_OK) {
             return status;
         }
@@ -421,7 +432,7 @@ static theater_status walk_back(theater__logstore *log, const theater__read *rea
             return fail_at(log, place, "there is a record of another actor", err);
         }
         if (is_last) {
-            remember_record(log, place, &record);
+            answer->trail = trail_of(place, &record);
             uint64_t next_seq = record.first_seq + record.events_count;
             if (read->from_seq >= next_seq) {
                 completion->parent = record.head;
@@ -446,27 +457,29 @@ static theater_status walk_back(theater__logstore *log, const theater__read *rea
         if (record.previous >= place) {
             return fail_at(log, place, "there is a record with a broken link", err);
         }
-        low = read_ahead(log, place, record.previous, &reach);
+        low = read_ahead(reader, place, record.previous, &reach);
         place = record.previous;
     }
 }
 
-static theater_status read_genesis(theater__logstore *log, const theater__read *read,
-                                   theater__store_completion *completion)
+static theater_status read_genesis(theater__log_reader *reader, const theater__read *read,
+                                   theater__log_answer *answer)
 {
+    theater__store_completion *completion = &answer->completion;
     theater_error *err = &completion->error;
-    theater__log_trail trail = {0};
-    theater_status status = theater__logstore_trail(log, read->place, &trail, err);
+    theater__format_record record = {0};
+    theater_status status = load_record(reader, read->place, read->place, &record, err);
     if (status != THEATER_OK) {
         return status;
     }
-    theater__format_record record = {0};
-    status = load_record(log, trail.genesis, trail.genesis, &record, err);
+    answer->trail = trail_of(read->place, &record);
+    uint64_t genesis = answer->trail.genesis;
+    status = load_record(reader, genesis, genesis, &record, err);
     if (status != THEATER_OK) {
         return status;
     }
     if (memcmp(&record.actor, &read->actor, sizeof(record.actor)) != 0 || record.first_seq != 0) {
-        return fail_at(log, trail.genesis, "there is no genesis of this actor", err);
+        return fail_at(reader->log, genesis, "there is no genesis of this actor", err);
     }
     completion->parent = record.parent;
     completion->first_seq = record.first_seq;
@@ -474,16 +487,52 @@ static theater_status read_genesis(theater__logstore *log, const theater__read *
     return completion->frames.failed ? theater__fail_nomem(err) : THEATER_OK;
 }
 
-static theater_status read_chain(theater__logstore *log, const theater__read *read,
-                                 theater__store_completion *completion)
+static theater_status read_chain(theater__log_reader *reader, const theater__read *read,
+                                 theater__log_answer *answer)
 {
+    theater__store_completion *completion = &answer->completion;
     frames_walk walk = {.whole = read->whole};
-    theater_status status = walk_back(log, read, &walk, completion);
+    theater_status status = walk_back(reader, read, &walk, answer);
     if (status == THEATER_OK && !walk_join(&walk, &completion->frames)) {
         status = theater__fail_nomem(&completion->error);
     }
     walk_deinit(&walk);
     return status;
+}
+
+/* ---- reads ----------------------------------------------------------------------------------- */
+
+void theater__log_reader_init(theater__log_reader *reader, theater__logstore *log, bool may_wait)
+{
+    memset(reader, 0, sizeof(*reader));
+    reader->log = log;
+    reader->may_wait = may_wait;
+    for (unsigned i = 0; i < LOGSTORE_READ_FILES; i++) {
+        reader->files[i].fd = -1;
+    }
+}
+
+void theater__log_reader_deinit(theater__log_reader *reader)
+{
+    for (unsigned i = 0; i < LOGSTORE_READ_FILES; i++) {
+        if (reader->files[i].fd >= 0) {
+            (void)reader->log->io->close(reader->log->io, reader->files[i].fd);
+        }
+    }
+    theater__free(reader->window.data);
+}
+
+bool theater__log_reader_read(theater__log_reader *reader, theater__log_answer *answer)
+{
+    const theater__read *read = &answer->read;
+    theater__store_completion *completion = &answer->completion;
+    reader->would_wait = false;
+    completion->status =
+        read->genesis_only ? read_genesis(reader, read, answer) : read_chain(reader, read, answer);
+    if (completion->status != THEATER_OK) {
+        theater__buffer_deinit(&completion->frames);
+    }
+    return !reader->would_wait;
 }
 
 theater_status theater__logstore_read(theater__store *store, const theater__read *read,
@@ -494,17 +543,20 @@ theater_status theater__logstore_read(theater__store *store, const theater__read
     if (answer == NULL) {
         return theater__fail_nomem(err);
     }
-    theater__store_completion *completion = &answer->completion;
-    completion->type = THEATER__COMPLETED_READ;
-    completion->ticket = log->next_ticket;
-    completion->userdata = read->userdata;
-    completion->status = read->genesis_only ? read_genesis(log, read, completion)
-                                            : read_chain(log, read, completion);
-    if (completion->status != THEATER_OK) {
-        theater__buffer_deinit(&completion->frames);
-    }
+    answer->read = *read;
+    answer->completion.type = THEATER__COMPLETED_READ;
+    answer->completion.ticket = log->next_ticket;
+    answer->completion.userdata = read->userdata;
     *out_ticket = log->next_ticket;
     log->next_ticket++;
+    log->reader.may_wait = log->threadless;
+    if (!theater__log_reader_read(&log->reader, answer)) {
+        if (theater__readers_ask(log, answer)) {
+            return THEATER_OK;
+        }
+        log->reader.may_wait = true;
+        (void)theater__log_reader_read(&log->reader, answer);
+    }
     theater__logstore_answer(log, answer);
     return THEATER_OK;
 }

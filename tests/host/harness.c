@@ -191,6 +191,7 @@ void harness_settle(harness *h)
         while ((link = theater__list_pop(&h->host->ready)) != NULL) {
             turn_step(h->host, THEATER__LIST_OWNER(link, live, link));
         }
-    } while (!theater__list_empty(&h->host->ready) || theater__store_inflight(h->host->store) > 0);
+    } while (!theater__list_empty(&h->host->ready) || h->host->loading_count > 0 ||
+             theater__store_inflight(h->host->store) > 0);
     assert_int_equal(h->host->failure.status, THEATER_OK);
 }

@@ -550,6 +550,7 @@ simdisk *simdisk_new(uint64_t seed)
         .open = sim_open,
         .close = sim_close,
         .pread = sim_pread,
+        .pread_cached = sim_pread,
         .will_jump = sim_will_jump,
         .pwrite = sim_pwrite,
         .fdatasync = sim_fdatasync,
