@@ -106,6 +106,7 @@ typedef struct reading {
     live *owner;
     read_purpose purpose;
     bool is_under_way;
+    bool genesis_only;
 } reading;
 
 /* The live part. */

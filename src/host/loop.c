@@ -65,7 +65,8 @@ static void notice_step(theater_host *host)
 /* Enough of those who are due wait for their turn: the next ones lose nothing in the queue. */
 static bool is_storm(const theater_host *host)
 {
-    return host->due_count >= DUE_WAITING_MAX || host->absent_count >= DUE_ABSENT_MAX;
+    return host->due_count >= DUE_WAITING_MAX ||
+           host->absent_count >= DUE_ABSENT_MAX + theater__store_waiting_reads(host->store);
 }
 
 /*
@@ -116,7 +117,7 @@ static void pop_due(theater_host *host)
 static live *next_ready(theater_host *host)
 {
     bool is_patient = host->step_mono.ns - host->ready_mono.ns < PATIENCE_NS;
-    if (theater__list_empty(&host->urgent) && theater__store_wants_poll(host->store)) {
+    if (theater__list_empty(&host->urgent) && host->loading_count > 0) {
         commit_poll(host); /* who is due may have been loaded: it does not wait for a slice */
     }
     theater__list *link = is_patient ? theater__list_pop(&host->urgent) : NULL;
@@ -161,12 +162,11 @@ static void step_ready(theater_host *host)
 /*
  * The outside is told when something is durable, and acts on it at the instant at which it was
  * told: until then virtual time stands. A sleep that nobody is told of does not wait for the disk.
- * Who is being read from it goes on at the instant at which that was wanted.
  */
 static bool is_awaited(const theater_host *host)
 {
-    return host->awaited_count > 0 || host->loading_count > 0 ||
-           !theater__list_empty(&host->waiters) || !theater__list_empty(&host->stalled);
+    return host->awaited_count > 0 || !theater__list_empty(&host->waiters) ||
+           !theater__list_empty(&host->stalled);
 }
 
 /* Virtual time: nothing is ready, so the next due instant is now. */
@@ -304,7 +304,7 @@ theater_status theater_host_run(theater_host *host, theater_error *err)
         status = status == THEATER_OK ? iterate(host, &more, err) : status;
         if (status == THEATER_OK && !more) {
             /* Virtual time has nowhere to go when only waits without an end are left. */
-            bool is_stuck = theater__clock_is_simulated(host->clock) && host->loading_count == 0 &&
+            bool is_stuck = theater__clock_is_simulated(host->clock) &&
                             theater__store_inflight(host->store) == 0;
             if (is_done(host) || is_stuck) {
                 return THEATER_OK;

@@ -90,6 +90,9 @@ bool prefetch(theater_host *host)
         !host->has_evicted) {
         return false;
     }
+    if (theater__store_waiting_reads(host->store) >= PREFETCH_BATCH) {
+        return false; /* who is due waits behind them */
+    }
     if (theater__timerq_next_key(&host->mono_queue) < host->now.ns + PREFETCH_AHEAD_NS) {
         return false;
     }

@@ -203,11 +203,15 @@ theater_status residency_read(theater_host *host, live *l, read_purpose purpose,
     /* A turn is replayed from all events of its call, or not at all, and outputs that were cut off
      * would be given by nobody. */
     read.whole = true;
+    /* Who was not given what was shown does not go on before that; and with virtual time a chain
+     * does not tell how fast a disk was. */
+    read.at_once = purpose == READ_OUTPUTS || theater__clock_is_simulated(host->clock);
     read.userdata = under_way;
     theater__ticket ticket = 0;
     theater_status status = theater__store_read(host->store, &read, &ticket, err);
     if (status == THEATER_OK) {
         under_way->is_under_way = true;
+        under_way->genesis_only = genesis_only;
         l->inflight++;
         host->loading_count++;
         host->entering_count += purpose == READ_LOAD;
@@ -343,13 +347,14 @@ theater_status residency_ask(theater_host *host, uint32_t index, bool genesis_on
     read.actor = a->id;
     read.place = a->place;
     read.genesis_only = genesis_only;
+    read.at_once = true;
     read.whole = true;
     theater__ticket ticket = 0;
     theater_status status = theater__store_read(host->store, &read, &ticket, err);
     if (status != THEATER_OK) {
         return status;
     }
-    theater__store_wait_read(host->store, ticket, out_completion);
+    theater__store_take_read(host->store, ticket, out_completion);
     if (out_completion->status != THEATER_OK && err != NULL) {
         *err = out_completion->error;
     }
@@ -383,10 +388,10 @@ void residency_loaded(theater_host *host, live *l, theater__store_completion *co
     theater_status status = completion->status;
     if (status == THEATER_OK && a->profile == NO_PROFILE) {
         status = adopt_genesis(host, a, completion, &error);
-        if (status == THEATER_OK) {
-            begin_load(host, l);
-            return;
-        }
+    }
+    if (status == THEATER_OK && l->readings[READ_LOAD].genesis_only) {
+        begin_load(host, l); /* the profile may have become known by others meanwhile */
+        return;
     }
     if (status == THEATER_OK) {
         status = complete_profile(host, a, &error);

@@ -19,9 +19,10 @@ typedef struct theater__store_operations {
     theater_status (*read)(theater__store *store, const theater__read *read,
                            theater__ticket *out_ticket, theater_error *err);
     bool (*wants_poll)(const theater__store *store);
+    uint32_t (*waiting_reads)(const theater__store *store); /* NULL: there are never any */
     int (*fd)(const theater__store *store);
     bool (*poll)(theater__store *store, theater__store_completion *out_completion);
-    void (*wait_read)(theater__store *store, theater__ticket ticket,
+    void (*take_read)(theater__store *store, theater__ticket ticket,
                       theater__store_completion *out_completion);
     uint64_t (*inflight)(const theater__store *store);
     const theater_error *(*failure)(const theater__store *store);

@@ -10,7 +10,7 @@
  * and later) lets a woken thread wait that has just had more than its share, and beside a thread of
  * so little weight that debt is paid off slowly: the host stands until the next tick or the one
  * after it, 4 to 10 ms. Only a thread that sleeps is in nobody's way. So work is done in short
- * pieces with longer rests between them; if more of it waits than it can do like that, without.
+ * pieces with longer rests between them; if somebody waits for more of it, without.
  */
 #include "logstore.h"
 
@@ -20,8 +20,8 @@
 
 #define PIECE_NS 200000
 #define REST_NS 600000
-/* Steps between two looks at the clock; the largest, a record, takes about a microsecond. */
-#define STEPS_PER_LOOK 32u
+/* Bytes looked at between two looks at the clock: some microseconds. */
+#define BYTES_PER_LOOK ((size_t)16 << 10)
 /* Sealed segments without an index, from which on there are no rests: one more than is in work. */
 #define BEHIND_SEGMENTS 2u
 
@@ -48,19 +48,20 @@ static void *work_main(void *userdata)
     return NULL;
 }
 
-static bool is_behind(theater__logstore *log)
+/* The segment ahead may be wanted during the work, too: theater__keeper_want_ahead(). */
+static void set_pace(theater__logstore *log)
 {
     (void)pthread_mutex_lock(&log->mutex);
-    bool behind = log->sealed_upto >= log->indexed_upto + BEHIND_SEGMENTS;
+    bool hurries = log->threadless || log->sealed_upto >= log->indexed_upto + BEHIND_SEGMENTS;
+    atomic_store_explicit(&log->keeper_hurries, hurries, memory_order_relaxed);
     (void)pthread_mutex_unlock(&log->mutex);
-    return behind;
 }
 
 int theater__idle_run(theater__logstore *log, theater__idle_fn *run, void *userdata)
 {
     work it = {.log = log, .run = run, .userdata = userdata};
     pthread_t thread;
-    log->idle.has_rests = !log->threadless && !is_behind(log);
+    set_pace(log);
     if (!log->threadless && pthread_create(&thread, NULL, work_main, &it) == 0) {
         (void)pthread_join(thread, NULL);
         return it.result;
@@ -73,10 +74,14 @@ bool theater__idle_is_cancelled(const theater__logstore *log)
     return atomic_load_explicit(&log->keeper_stop, memory_order_relaxed);
 }
 
-void theater__idle_step(theater__logstore *log)
+void theater__idle_step(theater__logstore *log, size_t bytes)
 {
-    log->idle.steps++;
-    if (log->idle.steps % STEPS_PER_LOOK != 0 || !log->idle.has_rests ||
+    log->idle.work += bytes;
+    if (log->idle.work < BYTES_PER_LOOK) {
+        return;
+    }
+    log->idle.work = 0;
+    if (atomic_load_explicit(&log->keeper_hurries, memory_order_relaxed) ||
         theater__idle_is_cancelled(log) || now_ns() - log->idle.piece_began_ns < PIECE_NS) {
         return;
     }

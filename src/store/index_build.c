@@ -203,7 +203,7 @@ static int visit_group(segment_reader *reader, uint64_t offset, const theater__f
             set_bit(reader, format_place_offset(record.previous), false);
         }
         at += record.size;
-        theater__idle_step(reader->log);
+        theater__idle_step(reader->log, record.size);
     }
     return at == offset + FORMAT_GROUP_HEADER_SIZE + group->size ? 0 : -EBADMSG;
 }
@@ -250,7 +250,7 @@ typedef struct build_item {
 
 static int compare_items(const void *left, const void *right, void *userdata)
 {
-    theater__idle_step(userdata);
+    theater__idle_step(userdata, sizeof(build_item));
     return memcmp(left, right, sizeof(theater_id));
 }
 
@@ -285,7 +285,7 @@ static int list_items(segment_reader *reader, build_item **out_items, size_t *ou
             (void)theater__format_record_peek(data, size, &record);
             items[found].actor = record.actor;
             found++;
-            theater__idle_step(reader->log);
+            theater__idle_step(reader->log, FORMAT_RECORD_HEADER_SIZE);
         }
     }
     THEATER_ASSERT(found == count);
@@ -319,7 +319,7 @@ static int write_items(segment_reader *reader, const build_item *items, size_t c
         uint8_t bytes[FORMAT_INDEX_ENTRY_SIZE];
         theater__format_entry_encode(&entry, bytes);
         result = writer_put(writer, bytes);
-        theater__idle_step(reader->log);
+        theater__idle_step(reader->log, FORMAT_RECORD_HEADER_SIZE);
     }
     return result;
 }
@@ -488,7 +488,7 @@ static int merge(index_reader *older, index_reader *newer, index_writer *writer)
         result = writer_put(writer, order < 0 ? a : b);
         older->at += order <= 0 ? FORMAT_INDEX_ENTRY_SIZE : 0;
         newer->at += order >= 0 ? FORMAT_INDEX_ENTRY_SIZE : 0;
-        theater__idle_step(writer->log);
+        theater__idle_step(writer->log, FORMAT_INDEX_ENTRY_SIZE);
     }
     if (result == 0 && (older->crc != older->header.crc || newer->crc != newer->header.crc)) {
         result = -EBADMSG;

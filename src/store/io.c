@@ -180,6 +180,12 @@ static ssize_t system_pread(theater__io *io, int fd, void *data, size_t size, ui
     return got < 0 ? -errno : got;
 }
 
+/* By the kernel, the file system, or a filter of system calls. */
+static bool is_refused(int os_errno)
+{
+    return os_errno == EOPNOTSUPP || os_errno == ENOSYS || os_errno == EINVAL || os_errno == EPERM;
+}
+
 /*
  * A file system that cannot tell is asked in the way that waits. So is the end of a file: Linux 5.9
  * and 5.10 give 0 for what is not there yet as well.
@@ -189,7 +195,7 @@ static ssize_t system_pread_cached(theater__io *io, int fd, void *data, size_t s
 {
     struct iovec into = {.iov_base = data, .iov_len = size};
     ssize_t got = preadv2(fd, &into, 1, (off_t)offset, RWF_NOWAIT);
-    if (got == 0 || (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL))) {
+    if (got == 0 || (got < 0 && (is_refused(errno)))) {
         return system_pread(io, fd, data, size, offset);
     }
     return got < 0 ? -errno : got;

@@ -6,7 +6,7 @@
  *
  * Every function returns 0 (or a count, or a descriptor) on success and a negative errno on
  * failure. pread and pwrite may do less than asked, as the system calls do; the `_all` helpers go
- * on from there. The committer's thread and the owner's thread call at the same time, on different
+ * on from there. The store's threads and the owner's call at the same time, on different
  * descriptors or different ranges.
  */
 #ifndef STORE_IO_H

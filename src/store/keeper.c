@@ -287,6 +287,7 @@ void theater__keeper_want_ahead(theater__logstore *log)
     (void)pthread_mutex_lock(&log->mutex);
     if (!log->ahead_wanted) {
         log->ahead_wanted = true;
+        atomic_store_explicit(&log->keeper_hurries, true, memory_order_relaxed);
         if (log->keeper_started) {
             (void)pthread_cond_signal(&log->keeper_wake);
         }

@@ -50,7 +50,7 @@ static theater__logstore *new_logstore(const theater__logstore_options *options)
     log->wake_fd = -1;
     log->done_fd = -1;
     log->ahead_fd = -1;
-    theater__log_reader_init(&log->reader, log, false);
+    theater__log_reader_init(&log->reader, log, LOGSTORE_READ_FILES);
     log->next_ticket = 1;
     (void)pthread_mutex_init(&log->mutex, NULL);
     pthread_condattr_t attributes;
@@ -59,7 +59,6 @@ static theater__logstore *new_logstore(const theater__logstore_options *options)
     (void)pthread_cond_init(&log->keeper_wake, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_cond_init(&log->readers_wake, NULL);
-    (void)pthread_cond_init(&log->answered_wake, NULL);
     theater__log_actors_init(&log->actors);
     log->directory = theater__strndup(options->directory, strlen(options->directory));
     log->trails = theater__alloc_zeroed(LOGSTORE_TRAILS, sizeof(log->trails[0]));
@@ -266,7 +265,6 @@ static void destroy(theater__logstore *log)
     theater__free(log->directory);
     (void)pthread_cond_destroy(&log->keeper_wake);
     (void)pthread_cond_destroy(&log->readers_wake);
-    (void)pthread_cond_destroy(&log->answered_wake);
     (void)pthread_mutex_destroy(&log->mutex);
     theater__free(log);
 }
@@ -663,16 +661,13 @@ static bool log_poll(theater__store *store, theater__store_completion *out_compl
     return true;
 }
 
-/* It was answered when it was asked, or a reader has it. */
-static void log_wait_read(theater__store *store, theater__ticket ticket,
+/* It was answered when it was asked. */
+static void log_take_read(theater__store *store, theater__ticket ticket,
                           theater__store_completion *out_completion)
 {
     theater__logstore *log = (theater__logstore *)store;
     theater__log_answer *answer = theater__log_answers_find(&log->answers, ticket);
-    while (answer == NULL) {
-        theater__readers_wait(log);
-        answer = theater__log_answers_find(&log->answers, ticket);
-    }
+    THEATER_ASSERT(answer != NULL);
     hand_out(log, answer, out_completion);
 }
 
@@ -680,6 +675,11 @@ static bool log_wants_poll(const theater__store *store)
 {
     const theater__logstore *log = (const theater__logstore *)store;
     return log->answers.first != NULL || (log->threadless && log->inflight > 0);
+}
+
+static uint32_t log_waiting_reads(const theater__store *store)
+{
+    return ((const theater__logstore *)store)->asked_count;
 }
 
 static int log_fd(const theater__store *store)
@@ -713,9 +713,10 @@ static const theater__store_operations log_operations = {
     .hurry = log_hurry,
     .read = theater__logstore_read,
     .wants_poll = log_wants_poll,
+    .waiting_reads = log_waiting_reads,
     .fd = log_fd,
     .poll = log_poll,
-    .wait_read = log_wait_read,
+    .take_read = log_take_read,
     .inflight = log_inflight,
     .failure = log_failure,
     .put_component = theater__logstore_put_component,

@@ -156,7 +156,8 @@ typedef struct theater__log_window {
 typedef struct theater__log_reader {
     struct theater__logstore *log;
     bool may_wait;
-    bool would_wait; /* the last read was given up, since it may not */
+    bool would_wait;      /* the last read was given up, since it may not */
+    unsigned files_count; /* of the descriptors below, how many it may use */
     theater__log_window window;
     struct {
         uint32_t segment;
@@ -222,8 +223,7 @@ typedef struct theater__logstore {
     bool index_failed;
     struct { /* of the thread that works in idle time, while there is one */
         int64_t piece_began_ns;
-        uint32_t steps;
-        bool has_rests;
+        size_t work;
     } idle;
 
     /* Shared, under mutex. */
@@ -257,9 +257,8 @@ typedef struct theater__logstore {
     theater__log_answers asked;    /* for the readers */
     theater__log_answers answered; /* by them */
     uint32_t readers_idle;
-    bool readers_stop;
+    _Atomic bool readers_stop; /* set under the mutex */
     pthread_cond_t readers_wake;
-    pthread_cond_t answered_wake;
 
     int wake_fd; /* to the committer */
     int done_fd; /* to the owner */
@@ -268,6 +267,7 @@ typedef struct theater__logstore {
     pthread_t keeper;
     bool keeper_started;
     _Atomic bool keeper_stop;
+    _Atomic bool keeper_hurries; /* what it does is waited for: without rests */
 } theater__logstore;
 
 /* How a log is opened; the last three are for tests: other I/O, small segments, no thread. */
@@ -313,7 +313,8 @@ theater_status theater__logstore_read(theater__store *store, const theater__read
 theater_status theater__logstore_trail(theater__logstore *log, uint64_t place,
                                        theater__log_trail *out_trail, theater_error *err);
 void theater__logstore_remember(theater__logstore *log, const theater__log_trail *trail);
-void theater__log_reader_init(theater__log_reader *reader, theater__logstore *log, bool may_wait);
+void theater__log_reader_init(theater__log_reader *reader, theater__logstore *log,
+                              unsigned files_count);
 void theater__log_reader_deinit(theater__log_reader *reader);
 /* Does answer->read and fills in the answer; false if it was given up (would_wait). */
 bool theater__log_reader_read(theater__log_reader *reader, theater__log_answer *answer);
@@ -322,12 +323,10 @@ void theater__logstore_answer(theater__logstore *log, theater__log_answer *answe
 
 /* ---- readers.c ------------------------------------------------------------------------------- */
 
-/* Hands a read over; false if there is nobody to do it. Owner's thread, as the next three. */
+/* Hands a read over; false if there is nobody to do it. Owner's thread, as the next two. */
 bool theater__readers_ask(theater__logstore *log, theater__log_answer *answer);
 /* Takes what they have answered into log->answers. Under the mutex. */
 void theater__readers_take(theater__logstore *log);
-/* Waits until they have answered something, and takes it. */
-void theater__readers_wait(theater__logstore *log);
 /* Ends them; what was asked is left. */
 void theater__readers_end(theater__logstore *log);
 void theater__log_answers_push(theater__log_answers *answers, theater__log_answer *answer);
@@ -365,8 +364,8 @@ bool theater__keeper_add_span(theater__logstore *log, const theater__log_span *s
 typedef int theater__idle_fn(theater__logstore *log, void *userdata);
 /* Runs it in idle time, and waits for it: keeper's thread. Its result. */
 int theater__idle_run(theater__logstore *log, theater__idle_fn *run, void *userdata);
-/* Inside of it, after each small step (about a microsecond at most): may rest. */
-void theater__idle_step(theater__logstore *log);
+/* Inside of it, after each small step, which has looked at so many bytes: may rest. */
+void theater__idle_step(theater__logstore *log, size_t bytes);
 /* Inside of it: the log is being closed, what is begun may be left. */
 bool theater__idle_is_cancelled(const theater__logstore *log);
 

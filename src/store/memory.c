@@ -378,7 +378,7 @@ static bool memory_poll(theater__store *store, theater__store_completion *out_co
 }
 
 /* It was answered when it was asked. */
-static void memory_wait_read(theater__store *store, theater__ticket ticket,
+static void memory_take_read(theater__store *store, theater__ticket ticket,
                              theater__store_completion *out_completion)
 {
     memory_store *memory = (memory_store *)store;
@@ -462,7 +462,7 @@ static const theater__store_operations memory_operations = {
     .wants_poll = memory_wants_poll,
     .fd = memory_fd,
     .poll = memory_poll,
-    .wait_read = memory_wait_read,
+    .take_read = memory_take_read,
     .inflight = memory_inflight,
     .failure = memory_failure,
     .put_component = memory_put_component,

@@ -47,7 +47,7 @@ static theater_status fail_at(theater__logstore *log, uint64_t place, const char
 static int read_file(theater__log_reader *reader, uint32_t segment)
 {
     theater__logstore *log = reader->log;
-    unsigned slot = segment % LOGSTORE_READ_FILES;
+    unsigned slot = segment % reader->files_count;
     if (reader->files[slot].fd >= 0 && reader->files[slot].segment == segment) {
         return reader->files[slot].fd;
     }
@@ -423,6 +423,9 @@ static theater_status walk_back(theater__log_reader *reader, const theater__read
     uint64_t reach = WINDOW_BYTES_MIN;
     bool is_last = true;
     for (;;) {
+        if (atomic_load_explicit(&log->readers_stop, memory_order_relaxed)) {
+            return theater__fail(err, THEATER_ERR_CANCELLED, "the store is being closed");
+        }
         theater__format_record record = {0};
         theater_status status = load_record(reader, place, low, &record, err);
         if (status != THEATER_OK) {
@@ -502,11 +505,12 @@ static theater_status read_chain(theater__log_reader *reader, const theater__rea
 
 /* ---- reads ----------------------------------------------------------------------------------- */
 
-void theater__log_reader_init(theater__log_reader *reader, theater__logstore *log, bool may_wait)
+void theater__log_reader_init(theater__log_reader *reader, theater__logstore *log,
+                              unsigned files_count)
 {
     memset(reader, 0, sizeof(*reader));
     reader->log = log;
-    reader->may_wait = may_wait;
+    reader->files_count = files_count;
     for (unsigned i = 0; i < LOGSTORE_READ_FILES; i++) {
         reader->files[i].fd = -1;
     }
@@ -549,7 +553,7 @@ theater_status theater__logstore_read(theater__store *store, const theater__read
     answer->completion.userdata = read->userdata;
     *out_ticket = log->next_ticket;
     log->next_ticket++;
-    log->reader.may_wait = log->threadless;
+    log->reader.may_wait = log->threadless || read->at_once;
     if (!theater__log_reader_read(&log->reader, answer)) {
         if (theater__readers_ask(log, answer)) {
             return THEATER_OK;

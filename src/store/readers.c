@@ -7,10 +7,11 @@
  *                          └──> asked ──> a reader ──> answered (descriptor)
  *
  * A record that the system has dropped from its cache takes a disk some milliseconds. Whoever is
- * due meanwhile would wait for a stranger's record, so the owner never does: a read that it cannot
- * have at once goes to these threads. They are started as they are needed and stay; each read is a
- * walk from its beginning, with descriptors of its own that it gives back, so that a process with
- * few of them is not robbed of them by what waits.
+ * due meanwhile would wait for a stranger's record, so the owner does not: a read that it cannot
+ * have from the cache goes to these threads, unless somebody asked for it `at_once`. They are
+ * started as they are needed and stay; each read is a walk from its beginning, with descriptors of
+ * its own that it gives back, so that a process with few of them is not robbed of them by what
+ * waits.
  */
 #include "logstore.h"
 
@@ -70,7 +71,8 @@ void theater__log_answers_free(theater__log_answers *answers)
 static void do_read(theater__logstore *log, theater__log_answer *answer)
 {
     theater__log_reader reader;
-    theater__log_reader_init(&reader, log, true);
+    theater__log_reader_init(&reader, log, 1); /* its walk goes back, from segment to segment */
+    reader.may_wait = true;
     (void)theater__log_reader_read(&reader, answer);
     theater__log_reader_deinit(&reader);
 }
@@ -79,7 +81,7 @@ static void *reader_main(void *userdata)
 {
     theater__logstore *log = userdata;
     (void)pthread_mutex_lock(&log->mutex);
-    while (!log->readers_stop) {
+    while (!atomic_load_explicit(&log->readers_stop, memory_order_relaxed)) {
         theater__log_answer *answer = theater__log_answers_pop(&log->asked);
         if (answer == NULL) {
             log->readers_idle++;
@@ -91,7 +93,6 @@ static void *reader_main(void *userdata)
         do_read(log, answer);
         (void)pthread_mutex_lock(&log->mutex);
         theater__log_answers_push(&log->answered, answer);
-        (void)pthread_cond_signal(&log->answered_wake);
         if (!log->signalled) {
             log->signalled = true;
             (void)pthread_mutex_unlock(&log->mutex);
@@ -145,21 +146,10 @@ void theater__readers_take(theater__logstore *log)
     }
 }
 
-void theater__readers_wait(theater__logstore *log)
-{
-    THEATER_ASSERT(log->asked_count > 0);
-    (void)pthread_mutex_lock(&log->mutex);
-    while (log->answered.first == NULL) {
-        (void)pthread_cond_wait(&log->answered_wake, &log->mutex);
-    }
-    theater__readers_take(log);
-    (void)pthread_mutex_unlock(&log->mutex);
-}
-
 void theater__readers_end(theater__logstore *log)
 {
     (void)pthread_mutex_lock(&log->mutex);
-    log->readers_stop = true;
+    atomic_store_explicit(&log->readers_stop, true, memory_order_relaxed);
     (void)pthread_cond_broadcast(&log->readers_wake);
     (void)pthread_mutex_unlock(&log->mutex);
     while (log->readers_count > 0) {

@@ -104,17 +104,22 @@ int theater__store_fd(const theater__store *store)
     return store->operations->fd(store);
 }
 
+uint32_t theater__store_waiting_reads(const theater__store *store)
+{
+    return store->operations->waiting_reads != NULL ? store->operations->waiting_reads(store) : 0;
+}
+
 bool theater__store_poll(theater__store *store, theater__store_completion *out_completion)
 {
     THEATER_ASSERT(out_completion != NULL);
     return store->operations->poll(store, out_completion);
 }
 
-void theater__store_wait_read(theater__store *store, theater__ticket ticket,
+void theater__store_take_read(theater__store *store, theater__ticket ticket,
                               theater__store_completion *out_completion)
 {
     THEATER_ASSERT(out_completion != NULL);
-    store->operations->wait_read(store, ticket, out_completion);
+    store->operations->take_read(store, ticket, out_completion);
 }
 
 void theater__store_completion_deinit(theater__store_completion *completion)

@@ -130,20 +130,21 @@ static void read__genesis_only(void **state)
 }
 
 /* The first and the last of three reads come in their turn, behind a batch; the one between them is
- * waited for. */
-static void wait_read__takes_that_one_alone(void **state)
+ * taken. */
+static void take_read__takes_that_one_alone(void **state)
 {
     fixture *it = *state;
     work_actor *actor = work_actor_new(1);
     theater__ticket batch = work_step(actor, it->store, 3, 10);
-    theater__read read = {.actor = actor->id, .place = actor->place, .genesis_only = true};
+    theater__read read = {
+        .actor = actor->id, .place = actor->place, .genesis_only = true, .at_once = true};
     theater__ticket tickets[3];
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(theater__store_read(it->store, &read, &tickets[i], NULL), THEATER_OK);
     }
     theater__store_completion completion;
     for (size_t i = 3; i-- > 1;) {
-        theater__store_wait_read(it->store, tickets[i], &completion);
+        theater__store_take_read(it->store, tickets[i], &completion);
         assert_int_equal(completion.ticket, tickets[i]);
         assert_int_equal(completion.status, THEATER_OK);
         assert_int_equal(completion.frames.size, actor->frames.size);
@@ -507,7 +508,7 @@ int main(void)
         BOTH(submit__gives_userdata_back),
         BOTH(read__from_any_event),
         BOTH(read__genesis_only),
-        BOTH(wait_read__takes_that_one_alone),
+        BOTH(take_read__takes_that_one_alone),
         BOTH(read__wrong_actor_or_place_is_corrupt),
         BOTH(submit__wrong_parent_is_fenced_and_so_is_what_follows),
         BOTH(submit__wrong_sequence_is_fenced),

@@ -159,6 +159,7 @@ static void cold__many_are_asked_for_at_once_and_each_is_answered(void **state)
     for (unsigned i = 1; i < MANY; i++) {
         assert_int_equal(ask(it), first + i);
     }
+    assert_int_equal(theater__store_waiting_reads(it->store), MANY);
     await_standing(it, LOGSTORE_READERS);
     set_gate(it, true, 0);
     bool seen[MANY] = {false};
@@ -173,26 +174,26 @@ static void cold__many_are_asked_for_at_once_and_each_is_answered(void **state)
     assert_false(theater__store_poll(it->store, &none));
 }
 
-/* Who has to have it now waits for that one, and the others come with the next poll. */
-static void cold__one_can_be_waited_for(void **state)
+/* Who has to have it now waits himself, and overtakes the others. */
+static void cold__one_can_be_had_at_once(void **state)
 {
     fixture *it = *state;
     theater__ticket before = ask(it);
-    theater__ticket wanted = ask(it);
-    theater__ticket behind = ask(it);
-    await_standing(it, 3);
+    await_standing(it, 1);
     set_gate(it, true, 0);
+    theater__read read = {
+        .actor = it->actor->id, .place = it->actor->place, .whole = true, .at_once = true};
+    theater__ticket wanted = 0;
+    assert_int_equal(theater__store_read(it->store, &read, &wanted, NULL), THEATER_OK);
+    assert_true(theater__store_wants_poll(it->store));
     theater__store_completion completion;
-    theater__store_wait_read(it->store, wanted, &completion);
+    theater__store_take_read(it->store, wanted, &completion);
     assert_int_equal(completion.ticket, wanted);
     expect_whole(it, &completion);
-    theater__ticket sum = 0;
-    for (unsigned i = 0; i < 2; i++) {
-        completion = work_wait(it->store);
-        sum += completion.ticket;
-        expect_whole(it, &completion);
-    }
-    assert_int_equal(sum, before + behind);
+    completion = work_wait(it->store);
+    assert_int_equal(completion.ticket, before);
+    expect_whole(it, &completion);
+    assert_int_equal(theater__store_waiting_reads(it->store), 0);
 }
 
 static void cold__the_actor_goes_on_after_it(void **state)
@@ -240,7 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         COLD_TEST(cold__a_read_holds_up_nobody),
         COLD_TEST(cold__many_are_asked_for_at_once_and_each_is_answered),
-        COLD_TEST(cold__one_can_be_waited_for),
+        COLD_TEST(cold__one_can_be_had_at_once),
         COLD_TEST(cold__the_actor_goes_on_after_it),
         COLD_TEST(cold__a_failing_disk_is_an_answer),
         COLD_TEST(cold__a_store_is_closed_with_reads_under_way),

@@ -16,8 +16,8 @@
  * the store needs no index of its own: a million actors cost it no memory.
  *
  * Threads: the owner's thread for everything; a store may have threads inside. Completions are
- * handed out by theater__store_poll() in their order, or one of them by theater__store_wait_read();
- * never from inside another call.
+ * handed out by theater__store_poll(), those of batches in their order and a read when it is
+ * answered, or one read by theater__store_take_read(); never from inside another call.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -154,7 +154,8 @@ typedef struct theater__read {
     uint64_t place;    /* of the actor's last batch, which may still be in flight */
     uint64_t from_seq; /* reading begins at the record that holds this event */
     bool genesis_only; /* only the actor's first record */
-    bool whole; /* up to the end, however much it is; LIMIT above THEATER__BUFFER_BYTES_MAX */
+    bool at_once; /* answered with the next poll, in the order of the calls: the call may wait */
+    bool whole;   /* up to the end, however much it is; LIMIT above THEATER__BUFFER_BYTES_MAX */
     void *userdata;
 } theater__read;
 
@@ -162,21 +163,24 @@ theater_status theater__store_read(theater__store *store, const theater__read *r
                                    theater__ticket *out_ticket, theater_error *err);
 
 /*
- * Readable when batches have completed since theater__store_poll() last said false; -1: the store
- * has no descriptor. What is answered at the call, as reads mostly are, makes nothing readable: a
- * system call for each would cost more than the read. So who is about to wait for the descriptor
- * asks theater__store_wants_poll(), and polls if that says so.
+ * Readable when batches, or reads that had to wait for a disk, have completed since
+ * theater__store_poll() last said false; -1: the store has no descriptor. What is answered at the
+ * call, as reads mostly are, makes nothing readable: a system call for each would cost more than
+ * the read. So who is about to wait for the descriptor asks theater__store_wants_poll(), and polls
+ * if that says so.
  */
 int theater__store_fd(const theater__store *store);
 /* There is something to poll that no descriptor tells of. */
 bool theater__store_wants_poll(const theater__store *store);
+/* Reads that wait for a disk: their completions will come late. */
+uint32_t theater__store_waiting_reads(const theater__store *store);
 /* The next completion; false if there is none. The caller deinits it. */
 bool theater__store_poll(theater__store *store, theater__store_completion *out_completion);
 /*
- * Waits for that read alone and takes its completion out of its turn. For who cannot go on without
- * the answer and must not be told anything else meanwhile.
+ * Takes the completion of that read, which was asked for `at_once`, out of its turn. For who cannot
+ * go on without the answer and must not be told anything else meanwhile.
  */
-void theater__store_wait_read(theater__store *store, theater__ticket ticket,
+void theater__store_take_read(theater__store *store, theater__ticket ticket,
                               theater__store_completion *out_completion);
 void theater__store_completion_deinit(theater__store_completion *completion);
 /* Bytes submitted and not yet completed. */
