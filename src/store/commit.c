@@ -360,7 +360,7 @@ static int write_at(theater__logstore *log, const theater__log_group *group, uin
 static int write_zeros(theater__logstore *log, uint64_t end)
 {
     if (end > log->segment_size / 2) {
-        theater__keeper_want_ahead(log);
+        theater__keeper_want_ahead(log, end > log->segment_size / 4 * 3);
     }
     if (end <= log->allocated) {
         return 0;

@@ -282,12 +282,14 @@ int theater__keeper_take_ahead(theater__logstore *log, char **out_path)
     return fd;
 }
 
-void theater__keeper_want_ahead(theater__logstore *log)
+void theater__keeper_want_ahead(theater__logstore *log, bool is_soon)
 {
     (void)pthread_mutex_lock(&log->mutex);
+    if (is_soon && log->ahead_fd < 0) {
+        atomic_store_explicit(&log->keeper_hurries, true, memory_order_relaxed);
+    }
     if (!log->ahead_wanted) {
         log->ahead_wanted = true;
-        atomic_store_explicit(&log->keeper_hurries, true, memory_order_relaxed);
         if (log->keeper_started) {
             (void)pthread_cond_signal(&log->keeper_wake);
         }

@@ -353,7 +353,8 @@ bool theater__keeper_release_reserve(theater__logstore *log);
 void theater__keeper_disk_is_full(theater__logstore *log);
 /* The descriptor and the path of a segment full of zeros; negative if there is none. */
 int theater__keeper_take_ahead(theater__logstore *log, char **out_path);
-void theater__keeper_want_ahead(theater__logstore *log);
+/* is_soon: what the keeper is at is not to rest any more until then. */
+void theater__keeper_want_ahead(theater__logstore *log, bool is_soon);
 void theater__keeper_sealed(theater__logstore *log, uint32_t segment);
 /* Takes note of an index that is there. False without memory. */
 bool theater__keeper_add_span(theater__logstore *log, const theater__log_span *span);

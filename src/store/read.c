@@ -177,7 +177,7 @@ static bool copy_from_memory(theater__log_reader *reader, uint64_t place, uint64
                 window->capacity = size;
             }
         }
-        if (size <= window->capacity) {
+        if (window->data != NULL && size <= window->capacity) {
             memcpy(window->data, data, size);
             window->segment = format_place_segment(place);
             window->offset = format_place_offset(place);
