@@ -111,7 +111,7 @@ static theater_status fill_window(theater__log_reader *reader, uint32_t segment,
     int result = reader->may_wait
                      ? theater__io_read_all(log->io, fd, window->data, size, offset, &got)
                      : theater__io_read_cached(log->io, fd, window->data, size, offset, &got);
-    if (result == -EAGAIN) {
+    if (result == -EAGAIN && !reader->may_wait) {
         reader->would_wait = true;
         return THEATER_ERR_STORE; /* seen by nobody: the read is begun again */
     }

@@ -209,14 +209,17 @@ static void cold__the_actor_goes_on_after_it(void **state)
 
 static void cold__a_failing_disk_is_an_answer(void **state)
 {
+    static const int failures[] = {EIO, EAGAIN}; /* also one that means something else elsewhere */
     fixture *it = *state;
-    set_gate(it, true, EIO);
-    theater__ticket ticket = ask(it);
-    theater__store_completion completion = work_wait(it->store);
-    assert_int_equal(completion.ticket, ticket);
-    assert_int_equal(completion.status, THEATER_ERR_STORE);
-    assert_non_null(strstr(completion.error.message, "cannot be read"));
-    theater__store_completion_deinit(&completion);
+    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        set_gate(it, true, failures[i]);
+        theater__ticket ticket = ask(it);
+        theater__store_completion completion = work_wait(it->store);
+        assert_int_equal(completion.ticket, ticket);
+        assert_int_equal(completion.status, THEATER_ERR_STORE);
+        assert_non_null(strstr(completion.error.message, "cannot be read"));
+        theater__store_completion_deinit(&completion);
+    }
     set_gate(it, true, 0);
     work_expect_read(it->store, it->actor, 0);
 }
